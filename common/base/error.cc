@@ -1,0 +1,43 @@
+#include "common/base/error.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace hostq {
+namespace {
+constexpr absl::string_view kReasonPayload = "hostq/reason";
+}
+
+absl::Status MakeError(absl::StatusCode code, Reason reason, absl::string_view message) {
+  absl::Status status(code, message);
+  status.SetPayload(kReasonPayload, absl::Cord(absl::StrCat(static_cast<int>(reason))));
+  return status;
+}
+
+absl::Status InvalidField(Reason reason, absl::string_view field, absl::string_view message) {
+  return MakeError(absl::StatusCode::kInvalidArgument, reason, absl::StrCat(field, ": ", message));
+}
+
+absl::Status ErrnoError(int error_number, Reason reason, absl::string_view what) {
+  return MakeError(absl::ErrnoToStatusCode(error_number), reason,
+                   absl::StrCat(what, ": ", strerror(error_number)));
+}
+
+Reason ReasonOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kReasonPayload);
+  int value = 0;
+  if (!payload || !absl::SimpleAtoi(std::string(*payload), &value)) return Reason::kNone;
+  return static_cast<Reason>(value);
+}
+
+void CheckFailed(const char* condition, const char* file, int line) {
+  std::fprintf(stderr, "hostq: invariant does not hold: %s (%s:%d)\n", condition, file, line);
+  std::abort();
+}
+
+}  // namespace hostq

@@ -1,0 +1,50 @@
+#include "common/base/id.h"
+
+#include <algorithm>
+
+namespace hostq {
+namespace {
+
+constexpr absl::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr int kLength = 13;
+constexpr int kRandomBits = 21;
+constexpr int64_t kEpochMillis = 1'704'067'200'000;  // 2024-01-01T00:00:00Z
+
+int Digit(char c) {
+  if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  if (c == 'o') c = '0';
+  if (c == 'i' || c == 'l') c = '1';
+  const size_t at = kAlphabet.find(c);
+  return at == absl::string_view::npos ? -1 : static_cast<int>(at);
+}
+
+}  // namespace
+
+int64_t IdSource::Next(absl::Time now) {
+  const int64_t millis = std::max<int64_t>(absl::ToUnixMillis(now) - kEpochMillis, 0);
+  const auto low = static_cast<int64_t>(random_.Next() & ((1u << kRandomBits) - 1));
+  last_ = std::max(last_ + 1, (millis << kRandomBits) | low);
+  return last_;
+}
+
+std::string FormatId(int64_t id) {
+  std::string text(kLength, '0');
+  auto rest = static_cast<uint64_t>(id);
+  for (int i = kLength - 1; i >= 0; --i, rest >>= 5) text[i] = kAlphabet[rest & 31];
+  return text;
+}
+
+std::optional<int64_t> ParseId(absl::string_view text) {
+  if (text.size() != kLength) return std::nullopt;
+  uint64_t id = 0;
+  for (const char c : text) {
+    const int digit = Digit(c);
+    if (digit < 0) return std::nullopt;
+    if (id >> 59 != 0) return std::nullopt;
+    id = id << 5 | static_cast<uint64_t>(digit);
+  }
+  if (id == 0 || id > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
+  return static_cast<int64_t>(id);
+}
+
+}  // namespace hostq

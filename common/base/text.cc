@@ -1,0 +1,58 @@
+#include "common/base/text.h"
+
+#include <cctype>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace hostq {
+
+std::optional<int64_t> ParseSize(absl::string_view text) {
+  if (text == "unlimited") return 0;
+  size_t digits = 0;
+  while (digits < text.size() && absl::ascii_isdigit(text[digits])) ++digits;
+  int64_t value = 0;
+  if (digits == 0 || !absl::SimpleAtoi(text.substr(0, digits), &value)) return std::nullopt;
+  absl::string_view unit = text.substr(digits);
+  if (unit.empty() || unit == "B") return value;
+  const size_t power = absl::string_view("KMGT").find(unit[0]);
+  if (power == absl::string_view::npos) return std::nullopt;
+  unit.remove_prefix(1);
+  if (!unit.empty() && unit != "iB") return std::nullopt;
+  const int shift = 10 * (static_cast<int>(power) + 1);
+  if (value > (INT64_MAX >> shift)) return std::nullopt;
+  return value << shift;
+}
+
+std::string FormatSize(int64_t bytes) {
+  if (bytes == 0) return "unlimited";
+  int power = 0;
+  while (power < 4 && bytes % 1024 == 0) {
+    bytes /= 1024;
+    ++power;
+  }
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  return absl::StrCat(bytes, kUnits[power]);
+}
+
+std::string FormatAge(absl::Duration age) {
+  const int64_t seconds = std::max<int64_t>(absl::ToInt64Seconds(age), 0);
+  if (seconds < 60) return absl::StrCat(seconds, "s");
+  if (seconds < 3600) return absl::StrFormat("%dm%02ds", seconds / 60, seconds % 60);
+  if (seconds < 86400) return absl::StrFormat("%dh%02dm", seconds / 3600, seconds / 60 % 60);
+  return absl::StrFormat("%dd%dh", seconds / 86400, seconds / 3600 % 24);
+}
+
+std::string Printable(absl::string_view text, size_t limit) {
+  std::string out(text.substr(0, limit));
+  for (char& c : out) {
+    if (absl::ascii_iscntrl(c)) c = '?';
+  }
+  if (text.size() > limit) out += "...";
+  return out;
+}
+
+}  // namespace hostq

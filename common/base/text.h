@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace hostq {
+
+// "10GiB", "512MiB", "1536KiB", "4096" (bytes), "0" or "unlimited". Units are powers of 1024: K, M,
+// G, T with or without "iB"; "MB" and the like are refused as ambiguous. Nothing if malformed,
+// negative or beyond 63 bits.
+std::optional<int64_t> ParseSize(absl::string_view text);
+// The largest unit that loses nothing: "10GiB", "1536KiB", "5B"; 0 is "unlimited".
+std::string FormatSize(int64_t bytes);
+
+// "3s", "2m05s", "4h20m", "3d4h": for people.
+std::string FormatAge(absl::Duration age);
+
+// For messages shown to people and written to logs: control characters become '?', and what is
+// longer than `limit` bytes is cut with "...".
+std::string Printable(absl::string_view text, size_t limit = 200);
+
+}  // namespace hostq
