@@ -227,7 +227,7 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kInternal, "INTERNAL", ReasonClass::kTransient, Owner::kAgent,
      "an error hostq has no better name for",
      "see the message; report it with the log if it stays"},
-    {Reason::kPreflightFailed, "PREFLIGHT_FAILED", ReasonClass::kInvalid, Owner::kNode,
+    {Reason::kPreflightFailed, "PREFLIGHT_FAILED", ReasonClass::kFinal, Owner::kNode,
      "at least one preflight check failed",
      "see which checks failed: hostq node show NODE; mend them, then: hostq node preflight NODE"},
     {Reason::kStaleEpoch, "STALE_EPOCH", ReasonClass::kTransient, Owner::kManager,

@@ -127,6 +127,7 @@ enum class ReasonClass {
   kEnvironment,  // somebody has to change something outside hostq: tried again until they have
   kConflict,     // a person has to decide: parked at once
   kInvalid,      // can never succeed: parked at once
+  kFinal,        // an answer, not an obstacle: the task ends as failed
   kRefusal,      // a request was refused: never in a task
 };
 

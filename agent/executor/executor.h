@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/executor/frame.h"
+#include "agent/executor/step_process.h"
+#include "agent/host/host.h"
+#include "common/base/clock.h"
+
+namespace hostq::agent {
+
+struct ExecutorOptions {
+  // Mode 0600. An old socket is replaced.
+  std::string socket_path;
+  // Beside root and the executor's own user, who may connect.
+  uid_t agent_uid = 0;
+  // How long a killed process may take to end before its resource is quarantined. Ending takes
+  // microseconds unless the kernel waits for something that does not come.
+  absl::Duration kill_grace = absl::Seconds(2);
+  // Beyond any agent's credits (at most 64): only wedged processes can add up to it.
+  size_t max_processes = 128;
+};
+
+// Changes the system: runs one process per step, with deadlines, and quarantines the resource of a
+// process that cannot be ended. Serves one agent at a time; a newer connection replaces an older
+// one, whose running steps are ended, because nobody waits for their results any more. Must live in
+// a single-threaded process: it forks without exec.
+class Executor {
+ public:
+  // `planner`, `host` and `clock` must outlive it. Errors: what the system says about the socket.
+  static absl::StatusOr<std::unique_ptr<Executor>> Create(const ExecutorOptions& options,
+                                                          StepPlanner planner, Host& host,
+                                                          Clock& clock);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // Serves until SIGTERM or SIGINT; then ends what is running. Blocks both and SIGCHLD.
+  absl::Status Run();
+
+ private:
+  Executor(const ExecutorOptions& options, StepPlanner planner, Host& host, Clock& clock)
+      : options_(options), planner_(std::move(planner)), host_(host), clock_(clock) {}
+  absl::Status Listen();
+  void PollOnce(int signal_fd);
+  void AcceptConnection();
+  void ReadConnection();
+  void DropConnection();
+  void RunStep(const v1::RunStep& request);
+  void CheckDeadlines();
+  void ReapEnded();
+  void Report(const v1::ExecutorReport& report);
+  void ReportDone(uint64_t id, v1::StepResult result);
+  void ReportWedged(const StepProcess& process, uint64_t id);
+  int PollTimeout() const;
+
+  const ExecutorOptions options_;
+  const StepPlanner planner_;
+  Host& host_;
+  Clock& clock_;
+  int listen_fd_ = -1;
+  std::unique_ptr<FrameSocket> connection_;
+  std::vector<std::unique_ptr<StepProcess>> processes_;
+  std::map<std::string, const StepProcess*> quarantine_;  // by resource key
+  bool stopping_ = false;
+};
+
+}  // namespace hostq::agent

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/log/log.h"
+
+namespace hostq {
+
+// The agent's configuration file (TOML). docs/reference lists every key; none is required.
+struct AgentConfig {
+  // What this node lets be done to it, whatever the manager says. An empty list allows nothing of
+  // its sort, except `kinds`, where it allows every kind that this agent knows.
+  struct Policy {
+    std::vector<std::string> share_sources;   // "SERVER:/PATH"
+    std::vector<std::string> mount_points;    // absolute paths
+    std::vector<std::string> address_ranges;  // "203.0.113.0/24", "2001:db8::/32"
+    uint32_t uid_min = 20000;
+    uint32_t uid_max = 59999;
+    // POSIX extended regular expression, matched against the whole name.
+    std::string user_pattern = "[a-z][a-z0-9_-]{0,31}";
+    std::vector<std::string> kinds;
+  };
+
+  std::string state_dir = "/var/lib/hostq/agent";
+  // How many tasks it takes at once.
+  int credits = 8;
+  LogLevel log_level = LogLevel::kInfo;
+  Policy policy;
+};
+
+inline constexpr char kAgentConfigPath[] = "/etc/hostq/agent.toml";
+
+// Blocks on the disk. A file that is missing at kAgentConfigPath means defaults; anywhere else it
+// is an error, because somebody asked for it. Errors: NOT_FOUND and what else the system says about
+// the file; INVALID_ARGUMENT (INVALID_ARGUMENT) with every mistake in it, one a line: "PATH:LINE:
+// KEY: what is wrong".
+absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path = kAgentConfigPath);
+// The same from text; `path` is for messages.
+absl::StatusOr<AgentConfig> ParseAgentConfig(const std::string& toml, const std::string& path);
+
+}  // namespace hostq

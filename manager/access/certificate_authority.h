@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/crypto/identity.h"
+#include "common/crypto/key.h"
+
+namespace hostq::manager {
+
+// Clocks of nodes that are behind must not find a fresh certificate not yet valid.
+inline constexpr absl::Duration kCertificateBackdating = absl::Hours(1);
+// Long enough that no cluster meets it by surprise; rotation does not wait for it.
+inline constexpr absl::Duration kAuthorityLife = absl::Hours(24 * 3650);
+inline constexpr absl::Duration kServerCertificateLife = absl::Hours(24 * 365);
+inline constexpr absl::Duration kNodeCertificateLife = absl::Hours(24 * 90);
+
+// A certificate that was just signed.
+struct IssuedCertificate {
+  std::string pem;
+  std::string serial;
+  absl::Time not_after;
+};
+
+// The cluster's own certificate authority: STATE_DIR/ca/ca.pem and ca.key (mode 0600). Immutable
+// after Open(); thread-safe, except that one ServerIdentity() runs at a time.
+class CertificateAuthority {
+ public:
+  // Makes the key and a certificate for it. Blocks on the disk.
+  // Errors: ALREADY_EXISTS if there is one (it is never overwritten: every node would be lost), and
+  // what the system said about the files.
+  static absl::Status Create(const std::string& state_dir, absl::string_view cluster_name,
+                             absl::Time now);
+
+  // Blocks on the disk. Errors: NOT_FOUND (no authority: hostq-manager init makes it),
+  // FAILED_PRECONDITION (others may read the key; key and certificate do not belong together; no
+  // authority's certificate; expired), and what the system said about the files.
+  static absl::StatusOr<std::unique_ptr<CertificateAuthority>> Open(const std::string& state_dir,
+                                                                    absl::Time now);
+
+  const std::string& ca_pem() const { return ca_pem_; }
+  // "sha256:HEX": what a joining node is given to know the authority by.
+  const std::string& pin() const { return pin_; }
+  absl::Time not_after() const { return not_after_; }
+
+  // What the manager's listeners show: a certificate for "hostq-manager", localhost and these
+  // addresses, then the authority's. Kept in STATE_DIR/ca/server.pem (mode 0600) and used again
+  // until half of its life is over or the addresses change. Blocks on the disk.
+  absl::StatusOr<TlsIdentity> ServerIdentity(const std::vector<std::string>& ip_addresses,
+                                             absl::Time now) const;
+
+  // A certificate that says `node` and is for clients, for the key of `csr_pem`; nothing else in
+  // the request counts. Does not block. Errors: INVALID_ARGUMENT (INVALID_ARGUMENT) for the
+  // request, see ParseCertificateRequest(); FAILED_PRECONDITION if the authority expires before
+  // `now`.
+  absl::StatusOr<IssuedCertificate> IssueNode(absl::string_view csr_pem, const NodeIdentity& node,
+                                              absl::Duration life, absl::Time now) const;
+
+ private:
+  CertificateAuthority(std::string dir, std::string ca_pem, PrivateKey key)
+      : dir_(std::move(dir)), ca_pem_(std::move(ca_pem)), key_(std::move(key)) {}
+
+  const std::string dir_;
+  const std::string ca_pem_;
+  const PrivateKey key_;
+  std::string pin_;
+  absl::Time not_after_;
+};
+
+}  // namespace hostq::manager

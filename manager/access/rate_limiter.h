@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/base/mutex.h"
+
+namespace hostq::manager {
+
+// A token bucket for each source, so that secrets cannot be tried out. Memory is bounded: when
+// `max_sources` are known at once, full buckets are forgotten; if none is full, sources not yet
+// known share one bucket. Thread-safe; does not block.
+class RateLimiter {
+ public:
+  struct Options {
+    double per_second = 1;
+    double burst = 5;
+    size_t max_sources = 10'000;
+  };
+  explicit RateLimiter(const Options& options) : options_(options) {}
+
+  // Whether `source` may act now; counts it if so. `now` is monotonic.
+  bool Allow(absl::string_view source, absl::Duration now);
+
+ private:
+  struct Bucket {
+    double level;
+    absl::Duration time;
+  };
+  double LevelAt(const Bucket& bucket, absl::Duration now) const;
+  void Forget(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  Mutex mutex_;
+  absl::flat_hash_map<std::string, Bucket> buckets_ ABSL_GUARDED_BY(mutex_);
+};
+
+// What counts as one source: an IPv4 address, or the /64 of an IPv6 address (one host has as many
+// addresses in it as it likes). Text that is no address stands for itself.
+std::string RateLimitSource(absl::string_view address);
+
+}  // namespace hostq::manager

@@ -1,0 +1,306 @@
+#include "manager/domain/findings.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/id.h"
+#include "common/base/text.h"
+
+namespace hostq::manager {
+namespace {
+
+// Chains of waiting are short; this only bounds a mistake.
+constexpr int kMaxChain = 1000;
+
+struct Where {
+  const Command* command = nullptr;
+  const Task* task = nullptr;
+};
+
+// The words in capitals that a remedy may contain, and what stands for them here.
+std::string FillIn(absl::string_view remedy, const Finding& finding) {
+  std::map<std::string, std::string> words = {{"COMMAND", FormatId(finding.command)},
+                                              {"NODE", finding.node}};
+  if (!finding.root_task.empty()) {
+    words["ROOT"] = finding.root_task.substr(0, finding.root_task.find('/'));
+  }
+  const size_t slash = finding.resource_key.find('/');
+  const std::string type = finding.resource_key.substr(0, slash);
+  const std::string name = slash == std::string::npos ? "" : finding.resource_key.substr(slash + 1);
+  if (type == "account") words["DOMAIN"] = name;
+  if (type == "share") words["SHARE"] = name;
+  if (type == "address") words["ADDRESS"] = name;
+  for (const auto& [key, value] : finding.evidence) {
+    std::string word = absl::AsciiStrToUpper(key);
+    word.erase(std::remove(word.begin(), word.end(), '_'), word.end());
+    words[word] = value;
+  }
+  std::string out;
+  for (size_t at = 0; at < remedy.size();) {
+    size_t end = at;
+    while (end < remedy.size() && absl::ascii_isalnum(remedy[end])) ++end;
+    if (end == at) {
+      out += remedy[at++];
+      continue;
+    }
+    const std::string word(remedy.substr(at, end - at));
+    const auto found = words.find(word);
+    out += found == words.end() || found->second.empty() ? word : found->second;
+    at = end;
+  }
+  return out;
+}
+
+// The task that this one waits for, because of order or stage. Null: none.
+Where WaitsFor(const Queue& queue, const Command& command, const Task& task) {
+  if (task.in_flight() || !task.live()) return {};
+  if (const Command* ahead = queue.Ahead(command, task.node)) {
+    return {ahead, ahead->FindTask(task.node)};
+  }
+  for (const Task& earlier : command.tasks) {
+    if (earlier.stage < task.stage && earlier.live()) return {&command, &earlier};
+  }
+  return {};
+}
+
+// The end of the chain of waiting that starts with a task.
+Where Root(const Queue& queue, Where at) {
+  for (int i = 0; i < kMaxChain; ++i) {
+    const Where next = WaitsFor(queue, *at.command, *at.task);
+    if (next.task == nullptr) return at;
+    at = next;
+  }
+  return at;
+}
+
+class Explainer {
+ public:
+  Explainer(const Queue& queue, const Command& command, const Task& task, const Now& now,
+            const FindingThresholds& thresholds)
+      : queue_(queue),
+        command_(command),
+        task_(task),
+        now_(now),
+        thresholds_(thresholds),
+        node_(queue.FindNode(task.node)) {
+    finding_.command = command.id;
+    finding_.node = task.node;
+    finding_.kind = command.kind;
+    finding_.resource_key = command.resource_key;
+    finding_.since = task.phase_time;
+  }
+
+  Finding Run() {
+    switch (task_.phase) {
+      case Phase::kQueued:
+        Queued();
+        break;
+      case Phase::kLeased:
+      case Phase::kAccepted:
+      case Phase::kRunning:
+        InFlight();
+        break;
+      case Phase::kUnknown:
+        Is(Reason::kOutcomeUnknown, false,
+           absl::StrCat("the node ", task_.node, " is asked what became of attempt ",
+                        task_.attempt));
+        break;
+      case Phase::kBackingOff:
+        BackingOff();
+        break;
+      case Phase::kParked:
+        Is(Reason::kParked, true,
+           absl::StrCat("gave up on attempt ", task_.attempt, ": ", task_.message));
+        Cause(task_.reason);
+        break;
+      case Phase::kFinished:
+        break;
+    }
+    finding_.remedy = FillIn(finding_.remedy, finding_);
+    return finding_;
+  }
+
+ private:
+  void Is(Reason reason, bool stuck, std::string summary) {
+    const ReasonInfo& info = InfoOf(reason);
+    finding_.reason = reason;
+    finding_.owner = info.owner;
+    finding_.stuck = stuck;
+    finding_.summary = std::move(summary);
+    finding_.remedy = std::string(info.remedy);
+  }
+
+  // What failed decides who must act and what to do.
+  void Cause(Reason cause) {
+    const ReasonInfo& info = InfoOf(cause);
+    finding_.cause = cause;
+    finding_.owner = info.owner;
+    finding_.remedy = std::string(info.remedy);
+    finding_.evidence = task_.evidence;
+    finding_.evidence["attempts"] = absl::StrCat(task_.attempt);
+  }
+
+  void BackingOff() {
+    const absl::Duration left = task_.next_attempt_time - now_.wall;
+    const bool environment = InfoOf(task_.reason).reason_class == ReasonClass::kEnvironment;
+    Is(Reason::kBackingOff, environment || task_.failures >= 2 || task_.refusals >= 3,
+       absl::StrCat("attempt ", task_.attempt, " failed: ", task_.message, "; tried again in ",
+                    FormatAge(left)));
+    Cause(task_.reason);
+  }
+
+  void Offline(absl::string_view what) {
+    finding_.since = node_->since;
+    Is(Reason::kNodeOffline, true,
+       absl::StrCat("node ", task_.node, " has not been connected for ",
+                    FormatAge(now_.wall - node_->since), "; ", what));
+  }
+
+  void Queued() {
+    if (const Where waits = WaitsFor(queue_, command_, task_); waits.task != nullptr) {
+      return Waits(waits);
+    }
+    if (node_ == nullptr || !node_->joined) {
+      return Is(Reason::kNodeNotJoined, true,
+                absl::StrCat("node ", task_.node, " has been added but has never joined"));
+    }
+    if (!node_->connected()) return Offline("the task waits at the manager");
+    if (node_->draining) {
+      return Is(Reason::kNodeDraining, true,
+                absl::StrCat("node ", task_.node, " is being removed"));
+    }
+    if (node_->paused) {
+      finding_.since = std::max(task_.phase_time, node_->pause_time);
+      finding_.evidence["paused_by"] = node_->paused_by;
+      finding_.evidence["note"] = node_->pause_note;
+      return Is(Reason::kNodePaused, true,
+                absl::StrCat("node ", task_.node, " was paused by ", node_->paused_by, ": ",
+                             node_->pause_note));
+    }
+    if (command_.needs_ready && !node_->admitted) {
+      return Is(Reason::kNodeNotReady, true,
+                absl::StrCat("node ", task_.node, " has not passed its preflight"));
+    }
+    if (std::find(node_->kinds.begin(), node_->kinds.end(), command_.kind) == node_->kinds.end()) {
+      finding_.evidence["agent_version"] = node_->agent_version;
+      return Is(Reason::kUnsupportedKind, true,
+                absl::StrCat("the agent of ", task_.node, " (", node_->agent_version,
+                             ") does not know ", command_.kind));
+    }
+    if (node_->in_flight >= node_->credits) return NoCredit();
+    const bool late = InPhase() > thresholds_.not_dispatched;
+    Is(late ? Reason::kNotDispatched : Reason::kInProgress, late,
+       late ? "nothing stands in its way and it was not sent" : "about to be sent");
+  }
+
+  void Waits(const Where& waits) {
+    const Where root = Root(queue_, waits);
+    const bool stage = waits.command == &command_;
+    finding_.root_task = TaskIdOf(root.command->id, root.task->node);
+    finding_.evidence["waits_for"] = TaskIdOf(waits.command->id, waits.task->node);
+    const Finding of_root = Explainer(queue_, *root.command, *root.task, now_, thresholds_).Run();
+    Is(stage ? Reason::kEarlierStage : Reason::kBehind, of_root.stuck,
+       absl::StrCat(stage ? "waits for an earlier stage of its command"
+                          : absl::StrCat("waits for ", waits.command->kind, " ",
+                                         FormatId(waits.command->id), " on the same resource"),
+                    "; in front of all: ", finding_.root_task, " (",
+                    NameOf(of_root.cause != Reason::kNone ? of_root.cause : of_root.reason), ": ",
+                    of_root.summary, ")"));
+    finding_.owner = of_root.owner;
+  }
+
+  void NoCredit() {
+    std::vector<std::string> busy;
+    for (const auto& [id, command] : queue_.commands()) {
+      const Task* task = command.FindTask(task_.node);
+      if (task != nullptr && task->in_flight()) {
+        busy.push_back(absl::StrCat(command.kind, " ", command.resource_key));
+      }
+      if (busy.size() == 5) break;
+    }
+    finding_.evidence["working_on"] = absl::StrJoin(busy, ", ");
+    Is(Reason::kNoCredit, false,
+       absl::StrCat("node ", task_.node, " works on ", node_->in_flight,
+                    " tasks, as many as it takes at once"));
+  }
+
+  void InFlight() {
+    if (node_ != nullptr && !node_->connected()) {
+      return Offline(task_.phase == Phase::kLeased
+                         ? "it was sent, and the node has not confirmed that it has it"
+                         : "it has the task; what became of it is known when it is back");
+    }
+    if (task_.wedged) {
+      finding_.evidence = task_.evidence;
+      return Is(Reason::kWedged, true,
+                absl::StrCat("step \"", task_.step,
+                             "\" cannot be ended: its process hangs in the "
+                             "kernel of ",
+                             task_.node));
+    }
+    if (task_.cancel_requested && InPhase() > thresholds_.cancel_unseen) {
+      return Is(Reason::kCancelUndone, true,
+                "cancellation was asked for, but the node is working on it");
+    }
+    const absl::Duration quiet = now_.monotonic - task_.progress_monotonic;
+    if (task_.phase == Phase::kLeased) {
+      const bool late = InPhase() > thresholds_.not_accepted;
+      return Is(late ? Reason::kNotAccepted : Reason::kInProgress, late,
+                absl::StrCat("sent to ", task_.node, " ", FormatAge(InPhase()), " ago"));
+    }
+    if (task_.phase == Phase::kAccepted) {
+      const bool late = InPhase() > thresholds_.not_started;
+      return Is(late ? Reason::kNotStarted : Reason::kInProgress, late,
+                absl::StrCat("accepted by ", task_.node, " ", FormatAge(InPhase()), " ago"));
+    }
+    const std::string step = absl::StrCat("step ", task_.step_index + 1, " of ", task_.step_count,
+                                          " (", task_.step, ") on ", task_.node);
+    if (InPhase() > command_.timeout + thresholds_.overdue) {
+      return Is(Reason::kOverdue, true,
+                absl::StrCat(step, "; its time was up ", FormatAge(InPhase() - command_.timeout),
+                             " ago"));
+    }
+    if (quiet > thresholds_.no_progress) {
+      return Is(Reason::kNoProgress, true,
+                absl::StrCat(step, "; nothing was heard of it for ", FormatAge(quiet)));
+    }
+    Is(Reason::kInProgress, false, step);
+  }
+
+  absl::Duration InPhase() const { return now_.monotonic - task_.phase_monotonic; }
+
+  const Queue& queue_;
+  const Command& command_;
+  const Task& task_;
+  const Now& now_;
+  const FindingThresholds& thresholds_;
+  const NodeState* node_;
+  Finding finding_;
+};
+
+}  // namespace
+
+std::optional<Finding> Explain(const Queue& queue, const Command& command, const Task& task,
+                               const Now& now, const FindingThresholds& thresholds) {
+  if (!task.live()) return std::nullopt;
+  return Explainer(queue, command, task, now, thresholds).Run();
+}
+
+std::vector<Finding> ExplainAll(const Queue& queue, const Now& now, bool all,
+                                const FindingThresholds& thresholds) {
+  std::vector<Finding> findings;
+  for (const auto& [id, command] : queue.commands()) {
+    for (const Task& task : command.tasks) {
+      std::optional<Finding> finding = Explain(queue, command, task, now, thresholds);
+      if (finding && (all || finding->stuck)) findings.push_back(*std::move(finding));
+    }
+  }
+  std::stable_sort(findings.begin(), findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.since < b.since; });
+  return findings;
+}
+
+}  // namespace hostq::manager

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manager/domain/queue.h"
+#include "manager/domain/types.h"
+
+namespace hostq::manager {
+
+// After how long something that should move is called stuck. The values are defaults.
+struct FindingThresholds {
+  absl::Duration not_dispatched = absl::Seconds(10);
+  absl::Duration not_accepted = absl::Seconds(10);
+  absl::Duration not_started = absl::Seconds(60);
+  absl::Duration no_progress = absl::Seconds(60);
+  absl::Duration overdue = absl::Seconds(5);  // past the task's timeout
+  absl::Duration cancel_unseen = absl::Seconds(10);
+};
+
+// The answer to "why does this task not move". See hostq.v1.Finding.
+struct Finding {
+  CommandId command = 0;
+  std::string node;
+  std::string kind;
+  std::string resource_key;
+  Reason reason = Reason::kNone;
+  Reason cause = Reason::kNone;
+  absl::Time since;
+  Owner owner = Owner::kNobody;
+  std::string summary;
+  Evidence evidence;
+  std::string remedy;
+  std::string root_task;  // "COMMAND/NODE"; empty: the task itself
+  bool stuck = false;
+};
+
+// Why the task does not move. Nothing if it has finished. Every unfinished task has one.
+std::optional<Finding> Explain(const Queue& queue, const Command& command, const Task& task,
+                               const Now& now, const FindingThresholds& thresholds = {});
+
+// Of every unfinished task; only those in which somebody has to act unless `all`. Oldest first.
+std::vector<Finding> ExplainAll(const Queue& queue, const Now& now, bool all,
+                                const FindingThresholds& thresholds = {});
+
+}  // namespace hostq::manager

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "manager/domain/types.h"
+
+namespace hostq::manager {
+
+// A row of the cluster's desired state. Opaque to queue and store.
+struct ResourceChange {
+  std::string kind;  // "node", "account", "share", "token"
+  std::string key;
+  std::optional<std::string> data;  // nothing: the row is deleted
+};
+
+// Changes of desired state, committed together or not at all.
+struct ChangeSet {
+  std::vector<ResourceChange> resources;
+  // Nodes added or changed; only the stored part of NodeState counts.
+  std::vector<NodeState> nodes;
+  std::vector<std::string> removed_nodes;
+  // Sequence and time are filled in by the engine.
+  std::vector<Event> events;
+};
+
+struct PlannedTask {
+  std::string node;
+  int stage = 0;
+};
+
+// A request turned into a command: what goes where, and what of the desired state changes with it.
+struct PlannedCommand {
+  std::string kind;
+  std::string resource_key;
+  std::string spec;
+  std::string work;
+  // Not empty; at most one for each node.
+  std::vector<PlannedTask> tasks;
+  // Kinds whose waiting tasks on the same key this command makes pointless; "*": every kind.
+  std::vector<std::string> supersedes;
+  bool needs_ready = true;
+  absl::Duration timeout = absl::Minutes(5);
+  ChangeSet changes;
+};
+
+}  // namespace hostq::manager

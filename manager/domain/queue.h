@@ -1,0 +1,201 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/base/backoff.h"
+#include "common/base/random.h"
+#include "manager/domain/changes.h"
+#include "manager/domain/plan.h"
+#include "manager/domain/types.h"
+
+namespace hostq::manager {
+
+// Rules of retry. Transient failures are tried again a limited number of times; what somebody has
+// to mend in the environment is tried again until it is mended; everything else is parked.
+struct RetryPolicy {
+  BackoffPolicy transient{absl::Seconds(1), absl::Minutes(5)};
+  int max_transient_failures = 10;
+  BackoffPolicy environment{absl::Seconds(5), absl::Seconds(30)};
+  // A refusal (buffer full, stale epoch) is sent again soon.
+  BackoffPolicy refusal{absl::Seconds(1), absl::Seconds(30)};
+  // Leases lost in a row before the task is parked.
+  int max_losses = 3;
+};
+
+// What a node says when it connects.
+struct HelloFacts {
+  std::string node;
+  uint64_t session = 0;
+  std::string agent_version;
+  std::vector<std::string> kinds;
+  int credits = 0;
+  absl::Duration clock_skew;
+  uint64_t max_epoch = 0;
+  absl::Time certificate_expire_time = absl::InfiniteFuture();
+  struct InFlight {
+    Lease lease;
+    bool started = false;
+  };
+  std::vector<InFlight> in_flight;
+  std::vector<Lease> outbox;
+};
+
+// What a node reports of an ended attempt.
+struct ResultFacts {
+  Lease lease;
+  Reason reason = Reason::kNone;
+  std::string message;
+  Evidence evidence;  // of the step that failed
+  absl::Time start_time;
+  absl::Time finish_time;
+  std::string steps;
+};
+
+// All live commands and the rules by which they move: states, order, leases, retry, supersession.
+// Pure: no I/O, no threads, no clock. Every method appends to `out` what has to be written and
+// sent; nothing of it may leave before the mutations are durable. Not thread-safe.
+class Queue {
+ public:
+  Queue(uint64_t term, Random& random, RetryPolicy policy = {});
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  // --- after a start ---
+  // A live command as it was stored. In any order; before the first Connect.
+  void Load(Command command, const Now& now);
+
+  // --- desired state ---
+  // Adds a node or changes its stored part.
+  void SetNode(const NodeState& node, const Now& now, Changes& out);
+  // Ends its session and cancels its unfinished tasks.
+  void RemoveNode(absl::string_view name, const Now& now, absl::string_view actor, Changes& out);
+
+  // --- requests ---
+  void Submit(Command command, const std::vector<std::string>& supersedes, const Now& now,
+              Changes& out);
+  // Parked and backing-off tasks of the command (of one node if `node` is not empty) are tried now.
+  // Errors: NOT_FOUND (UNKNOWN_COMMAND), FAILED_PRECONDITION (NOT_RETRYABLE).
+  absl::Status Retry(CommandId id, absl::string_view node, absl::string_view actor, const Now& now,
+                     Changes& out);
+  // They end as FAILED. Errors as Retry.
+  absl::Status Skip(CommandId id, absl::string_view node, absl::string_view actor,
+                    absl::string_view note, const Now& now, Changes& out);
+  // What waits at the manager ends as CANCELLED; what is with a node is told to be dropped if it
+  // has not begun. Errors: NOT_FOUND, FAILED_PRECONDITION (COMMAND_FINISHED).
+  absl::Status Cancel(CommandId id, absl::string_view actor, const Now& now, Changes& out);
+
+  // --- sessions ---
+  // Reconciles what the node has with what the manager thinks. Returns the leases the node should
+  // forget. An older session of the node is closed. Errors: NOT_FOUND (the node was removed).
+  absl::StatusOr<std::vector<Lease>> Connect(const HelloFacts& hello, const Now& now, Changes& out);
+  // Nothing if a newer session has taken over.
+  void Disconnect(absl::string_view node, uint64_t session, const Now& now, Changes& out);
+  // Messages of a session. Those of a lease that is not the task's current one change nothing.
+  void Accepted(const Lease& lease, const Now& now, Changes& out);
+  void Refused(const Lease& lease, Reason reason, absl::string_view message, const Now& now,
+               Changes& out);
+  void Progress(const Lease& lease, absl::string_view step, int index, int count, bool wedged,
+                const Evidence& evidence, const Now& now, Changes& out);
+  void Result(const ResultFacts& result, uint64_t session, const Now& now, Changes& out);
+  void Heard(absl::string_view node, uint64_t session, absl::Duration clock_skew, int outbox,
+             const Now& now);
+
+  // --- time ---
+  // Backing-off tasks whose time has come, and tasks whose not-after has passed.
+  void Tick(const Now& now, Changes& out);
+
+  // --- reading ---
+  const Command* Find(CommandId id) const;
+  const NodeState* FindNode(absl::string_view name) const;
+  const std::map<CommandId, Command>& commands() const { return commands_; }
+  const std::map<std::string, NodeState, std::less<>>& nodes() const { return nodes_; }
+  // The live command with this request id.
+  const Command* FindRequest(absl::string_view request_id) const;
+  // The command whose unfinished task is next in front of this one on its node and key. Null: none.
+  const Command* Ahead(const Command& command, absl::string_view node) const;
+  // All tasks of the earlier stages are finished, and none of them cancelled or expired.
+  static bool StageReached(const Command& command, int stage);
+  size_t live_tasks() const { return live_tasks_; }
+  uint64_t term() const { return term_; }
+  // Commands that finished since the last call; they are gone from commands() and the caller
+  // decides what follows from them.
+  std::vector<Command> TakeFinished() { return std::exchange(finished_, {}); }
+
+ private:
+  // Order is kept per node and resource key: the front may be sent, the rest wait.
+  using LaneKey = std::pair<std::string, std::string>;
+  struct Ref {
+    Command* command = nullptr;
+    Task* task = nullptr;
+    explicit operator bool() const { return task != nullptr; }
+  };
+
+  // What a guarded update compares with.
+  struct Before {
+    Phase phase;
+    int attempt;
+    uint64_t epoch;
+  };
+
+  Ref FindRef(CommandId id, absl::string_view node);
+  // The task of this lease, if it is the task's current one.
+  Ref FindLease(const Lease& lease);
+  NodeState* MutableNode(absl::string_view name);
+  // Every unfinished task of a node, in order of key and command.
+  std::vector<std::pair<CommandId, std::string>> TasksOf(absl::string_view node) const;
+
+  // Everything that changes a task ends here: one guarded update and one event.
+  void Move(Ref ref, Phase to, absl::string_view actor, const Now& now, Changes& out);
+  void Record(Ref ref, const Before& before, absl::string_view actor, const Now& now, Changes& out);
+  // Ends the task, and with it the command if it was the last one: `ref` is void afterwards.
+  void Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now& now, Changes& out);
+  void FinishCommand(CommandId id, const Now& now, Changes& out);
+  void Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out);
+  void BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_view actor, const Now& now,
+               Changes& out);
+  // The node does not have what it had accepted: sent again, and the node sees what is there.
+  void Lose(Ref ref, const Now& now, Changes& out);
+  void Supersede(CommandId by, const std::vector<std::string>& kinds, const Now& now, Changes& out);
+  Lease LeaseOf(Ref ref) const;
+  void Send(Ref ref, NodeState& node, const Now& now, Changes& out);
+  void DispatchTo(NodeState& node, const Now& now, Changes& out);
+  // Sends every node that may be able to take more what it can take.
+  void Dispatch(const Now& now, Changes& out);
+  // Puts the task into or takes it out of its node's ready set, as it should be.
+  void UpdateReady(Ref ref);
+  void UpdateReadyFront(const LaneKey& lane);
+  void AddEvent(EventType type, CommandId command, absl::string_view node, absl::string_view actor,
+                absl::string_view message, const Now& now, Changes& out);
+
+  uint64_t term_;
+  Random& random_;
+  const RetryPolicy policy_;
+  uint32_t leases_ = 0;  // in this term
+  std::map<CommandId, Command> commands_;
+  std::map<std::string, NodeState, std::less<>> nodes_;
+  std::map<LaneKey, std::set<CommandId>> lanes_;
+  // By node: queued, in front of their lane, stage reached. Only the node decides.
+  std::map<std::string, std::set<CommandId>, std::less<>> ready_;
+  std::set<std::string, std::less<>> dirty_;  // nodes to dispatch to
+  std::set<std::pair<absl::Duration, std::pair<CommandId, std::string>>> wakes_;
+  std::set<std::pair<absl::Time, CommandId>> expiries_;
+  absl::flat_hash_map<std::string, CommandId> requests_;
+  std::vector<Command> finished_;
+  size_t live_tasks_ = 0;
+};
+
+// Epochs grow with every lease of the cluster, across restarts: the manager's term in the upper 32
+// bits, a counter in the lower.
+inline uint64_t TermOfEpoch(uint64_t epoch) { return epoch >> 32; }
+
+}  // namespace hostq::manager

@@ -1,0 +1,207 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/base/reason.h"
+
+namespace hostq::manager {
+
+// The two clocks at one instant. Wall time is for display and for not-after; everything that
+// measures a span uses the monotonic one.
+struct Now {
+  absl::Time wall;
+  absl::Duration monotonic;
+};
+
+// See common/base/id.h.
+using CommandId = int64_t;
+
+// The numbers are those of hostq.v1.Task.Phase, and are stored.
+enum class Phase : int {
+  kQueued = 1,
+  kLeased = 2,
+  kAccepted = 3,
+  kRunning = 4,
+  kUnknown = 5,
+  kBackingOff = 6,
+  kParked = 7,
+  kFinished = 8,
+};
+
+// The numbers are those of hostq.v1.Task.Outcome, and are stored.
+enum class Outcome : int {
+  kNone = 0,
+  kSucceeded = 1,
+  kFailed = 2,
+  kCancelled = 3,
+  kExpired = 4,
+  kSuperseded = 5,
+};
+
+// The numbers are those of hostq.v1.Command.State, and are stored.
+enum class CommandState : int { kActive = 1, kSucceeded = 2, kFailed = 3, kCancelled = 4 };
+
+absl::string_view NameOf(Phase phase);
+absl::string_view NameOf(Outcome outcome);
+absl::string_view NameOf(CommandState state);
+
+using Evidence = std::map<std::string, std::string>;
+
+// A command on one node. Identified by (command, node).
+struct Task {
+  std::string node;
+  int stage = 0;
+  Phase phase = Phase::kQueued;
+  Outcome outcome = Outcome::kNone;
+  // Of the current or last lease; 0 before the first.
+  int attempt = 0;
+  uint64_t epoch = 0;
+  // Budgets, counted apart (architecture: failures spend attempts, the others do not).
+  int failures = 0;
+  int losses = 0;
+  int refusals = 0;
+  int interruptions = 0;
+  // Of the last failure or refusal, or of the outcome.
+  Reason reason = Reason::kNone;
+  std::string message;
+  Evidence evidence;
+  // When it entered the phase.
+  absl::Time phase_time;
+  // kBackingOff: when it is tried again, for display and to survive a restart.
+  absl::Time next_attempt_time = absl::InfiniteFuture();
+
+  // What follows is not stored: it is known again after the next hello.
+  absl::Duration phase_monotonic;     // when it entered the phase, or was loaded
+  absl::Duration progress_monotonic;  // when the node last said something about it
+  absl::Duration wake_monotonic;      // kBackingOff: when to try again
+  std::string step;
+  int step_index = 0;
+  int step_count = 0;
+  bool wedged = false;
+  bool cancel_requested = false;
+
+  bool live() const { return phase != Phase::kFinished; }
+  // The node may be working on it.
+  bool in_flight() const {
+    return phase == Phase::kLeased || phase == Phase::kAccepted || phase == Phase::kRunning ||
+           phase == Phase::kUnknown;
+  }
+  // Neither with the node nor finished: may be cancelled, superseded, skipped.
+  bool waiting() const { return live() && !in_flight(); }
+};
+
+// What somebody asked for. Fields above the line never change after it was accepted.
+struct Command {
+  CommandId id = 0;
+  std::string kind;
+  std::string resource_key;
+  std::string actor;
+  std::string request_id;
+  // What was asked for, as the API received it (serialized hostq.v1.CommandSpec) with the nodes
+  // named in the request: opaque here; two requests are the same if these bytes are.
+  std::string request;
+  std::string spec;
+  // What the nodes get (serialized hostq.agent.v1.Work): opaque here.
+  std::string work;
+  absl::Time create_time;
+  absl::Time not_after = absl::InfiniteFuture();
+  // From start to finish on the node.
+  absl::Duration timeout = absl::Minutes(5);
+  // Waits until its node has passed the preflight.
+  bool needs_ready = true;
+  // -----
+  CommandState state = CommandState::kActive;
+  absl::Time finish_time = absl::InfiniteFuture();
+  // In order of stage, then node; at most one for each node.
+  std::vector<Task> tasks;
+
+  Task* FindTask(absl::string_view node);
+  const Task* FindTask(absl::string_view node) const;
+};
+
+// The right to run one attempt.
+struct Lease {
+  CommandId command = 0;
+  std::string node;
+  int attempt = 0;
+  uint64_t epoch = 0;
+  bool operator==(const Lease&) const = default;
+};
+
+// "COMMAND/NODE".
+std::string TaskIdOf(CommandId command, absl::string_view node);
+
+// What the queue knows of a node. The first part is stored with the cluster's resources and set
+// with Queue::SetNode; the second part is the session.
+struct NodeState {
+  std::string name;
+  std::vector<std::string> roles;
+  bool joined = false;
+  bool admitted = false;  // has passed its preflight once
+  bool draining = false;
+  bool paused = false;
+  std::string paused_by;
+  std::string pause_note;
+  absl::Time pause_time;
+
+  uint64_t session = 0;  // 0: none
+  absl::Time since;      // connected or not connected since
+  absl::Duration heard_monotonic;
+  std::vector<std::string> kinds;
+  int credits = 0;
+  int in_flight = 0;
+  std::string agent_version;
+  absl::Duration clock_skew;
+  int outbox = 0;
+  absl::Time certificate_expire_time = absl::InfiniteFuture();
+
+  bool connected() const { return session != 0; }
+};
+
+// One change of state, as it is stored and shown. Types are those of hostq.v1.Event.Type.
+enum class EventType : int {
+  kCommandCreated = 1,
+  kCommandFinished = 2,
+  kTaskChanged = 3,
+  kNodeAdded = 4,
+  kNodeJoined = 5,
+  kNodeConnected = 6,
+  kNodeDisconnected = 7,
+  kNodePaused = 8,
+  kNodeResumed = 9,
+  kNodeRemoved = 10,
+  kNodePreflight = 11,
+};
+
+struct Event {
+  int64_t sequence = 0;
+  absl::Time time;
+  EventType type = EventType::kTaskChanged;
+  CommandId command = 0;
+  std::string node;
+  int attempt = 0;
+  int from_phase = 0;
+  int to_phase = 0;
+  Outcome outcome = Outcome::kNone;
+  Reason reason = Reason::kNone;
+  std::string actor;
+  std::string message;
+};
+
+// One ended attempt. `steps` is opaque here (serialized hostq.v1.Attempt, steps only).
+struct Attempt {
+  int number = 0;
+  uint64_t epoch = 0;
+  absl::Time start_time;
+  absl::Time finish_time;
+  Reason reason = Reason::kNone;
+  std::string message;
+  std::string steps;
+};
+
+}  // namespace hostq::manager

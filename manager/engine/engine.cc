@@ -1,0 +1,483 @@
+#include "manager/engine/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+
+namespace hostq::manager {
+
+Engine::Engine(Store& store, Resources& resources, Clock& clock, Random& random, Options options)
+    : store_(store), resources_(resources), clock_(clock), random_(random), options_(options) {}
+
+Engine::~Engine() { Stop(); }
+
+absl::Status Engine::Start(Snapshot snapshot, std::vector<NodeState> nodes) {
+  const uint64_t term = snapshot.term + 1;
+  const Mutation set_term = SetTerm{term};
+  HOSTQ_RETURN_IF_ERROR(store_.Commit(absl::MakeConstSpan(&set_term, 1)));
+  queue_ = std::make_unique<Queue>(term, random_, options_.retry);
+  ids_ = std::make_unique<IdSource>(random_, snapshot.last_command);
+  next_sequence_ = snapshot.last_sequence + 1;
+  const Now now = ReadClocks();
+  next_tick_ = now.monotonic;
+  for (const NodeState& node : nodes) queue_->SetNode(node, now, changes_);
+  for (Command& command : snapshot.live) queue_->Load(std::move(command), now);
+  const MutexLock lock(mutex_);
+  committed_sequence_ = snapshot.last_sequence;
+  return absl::OkStatus();
+}
+
+void Engine::StartThread() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "engine");
+    Loop();
+  });
+}
+
+void Engine::Stop() {
+  {
+    const MutexLock lock(mutex_);
+    if (stopping_) return;
+    stopping_ = true;
+  }
+  wake_.NotifyAll();
+  if (thread_.joinable()) thread_.join();
+  {
+    const MutexLock lock(mutex_);
+    if (failed_.ok()) {
+      failed_ = MakeError(absl::StatusCode::kUnavailable, Reason::kShuttingDown,
+                          "the manager is stopping");
+    }
+  }
+  if (queue_ != nullptr) RunOnce();  // answers what is left
+}
+
+void Engine::Loop() {
+  for (;;) {
+    {
+      const MutexLock lock(mutex_);
+      while (mailbox_.empty() && !stopping_) {
+        const absl::Duration until =
+            std::min(next_tick_, relaxed_since_ + options_.relaxed_flush) - clock_.Monotonic();
+        if (until <= absl::ZeroDuration()) break;
+        wake_.WaitFor(mutex_, absl::ToChronoMicroseconds(until));
+      }
+      if (stopping_) return;
+    }
+    RunOnce();
+  }
+}
+
+bool Engine::Post(Input input, bool bounded) {
+  {
+    const MutexLock lock(mutex_);
+    if (bounded && mailbox_.size() >= options_.max_mailbox) return false;
+    mailbox_.push_back(std::move(input));
+    if (mailbox_.size() > 1) return true;  // the engine has been woken already
+  }
+  wake_.NotifyOne();
+  return true;
+}
+
+absl::Status Engine::failed() const {
+  const MutexLock lock(mutex_);
+  return failed_;
+}
+
+int64_t Engine::last_sequence() const {
+  const MutexLock lock(mutex_);
+  return committed_sequence_;
+}
+
+// --- one round ---
+
+void Engine::RunOnce() {
+  std::vector<Input> inputs;
+  {
+    const MutexLock lock(mutex_);
+    inputs.swap(mailbox_);
+  }
+  const Now now = ReadClocks();
+  for (Input& input : inputs) {
+    input(now);
+    FollowUp(now);
+  }
+  if (now.monotonic >= next_tick_ && failed().ok()) {
+    queue_->Tick(now, changes_);
+    FollowUp(now);
+    next_tick_ = now.monotonic + options_.tick;
+  }
+  CommitAndRelease(now);
+}
+
+void Engine::FollowUp(const Now& now) {
+  // What follows from a finished command may finish others (a removed node's).
+  for (std::vector<Command> finished = queue_->TakeFinished(); !finished.empty();
+       finished = queue_->TakeFinished()) {
+    for (const Command& command : finished) {
+      ApplyChangeSet(resources_.CommandFinished(command), "manager", now);
+    }
+  }
+}
+
+void Engine::ApplyChangeSet(ChangeSet changes, absl::string_view actor, const Now& now) {
+  const bool any = !changes.resources.empty() || !changes.events.empty();
+  for (ResourceChange& change : changes.resources) changes_.mutations.push_back(std::move(change));
+  for (Event& event : changes.events) {
+    event.time = now.wall;
+    if (event.actor.empty()) event.actor = std::string(actor);
+    changes_.mutations.push_back(std::move(event));
+  }
+  for (const NodeState& node : changes.nodes) queue_->SetNode(node, now, changes_);
+  for (const std::string& node : changes.removed_nodes) {
+    queue_->RemoveNode(node, now, actor, changes_);
+  }
+  changes_.urgent |= any;
+}
+
+void Engine::CommitAndRelease(const Now& now) {
+  const bool wanted = changes_.urgent || !replies_.empty() ||
+                      now.monotonic - relaxed_since_ >= options_.relaxed_flush;
+  if (!wanted) {
+    if (!changes_.mutations.empty()) relaxed_since_ = std::min(relaxed_since_, now.monotonic);
+    return Answer(absl::OkStatus(), std::exchange(reads_, {}));
+  }
+  Changes changes = std::exchange(changes_, {});
+  relaxed_since_ = absl::InfiniteDuration();
+  absl::Status status = failed();
+  const int64_t first = next_sequence_;
+  if (status.ok() && !changes.mutations.empty()) {
+    for (Mutation& mutation : changes.mutations) {
+      if (Event* event = std::get_if<Event>(&mutation)) event->sequence = next_sequence_++;
+    }
+    status = store_.Commit(changes.mutations);
+    if (!status.ok()) Fail(status);
+  }
+  if (!status.ok()) changes.effects.clear();
+  // Replies first: a session learns that it is welcome before it gets work.
+  Answer(status.ok() ? status : failed(), std::exchange(replies_, {}));
+  Answer(absl::OkStatus(), std::exchange(reads_, {}));
+  Release(std::move(changes.effects));
+  if (status.ok() && next_sequence_ != first) Announce(next_sequence_ - 1);
+}
+
+void Engine::Answer(const absl::Status& status, std::vector<Reply> replies) {
+  for (auto& reply : replies) reply(status);
+}
+
+void Engine::Fail(const absl::Status& status) {
+  const absl::Status sticky =
+      MakeError(absl::StatusCode::kUnavailable, Reason::kStoreUnavailable,
+                absl::StrCat("the manager cannot write its database and has stopped accepting "
+                             "changes: ",
+                             status.message()));
+  {
+    const MutexLock lock(mutex_);
+    failed_ = sticky;
+  }
+  // What is in memory is ahead of what is stored: nobody may act on it.
+  for (const auto& [id, session] : sessions_) session->Close(sticky);
+  sessions_.clear();
+}
+
+void Engine::Release(std::vector<Effect> effects) {
+  std::vector<std::shared_ptr<AgentSession>> touched;
+  const auto session = [&](uint64_t id) -> AgentSession* {
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end()) return nullptr;
+    if (touched.empty() || touched.back() != found->second) touched.push_back(found->second);
+    return found->second.get();
+  };
+  for (const Effect& effect : effects) {
+    if (const auto* assign = std::get_if<SendAssign>(&effect)) {
+      if (AgentSession* to = session(assign->session)) to->Assign(*assign);
+    } else if (const auto* ack = std::get_if<SendAck>(&effect)) {
+      if (AgentSession* to = session(ack->session)) to->Acknowledge(ack->lease);
+    } else if (const auto* cancel = std::get_if<SendCancel>(&effect)) {
+      if (AgentSession* to = session(cancel->session)) to->Cancel(cancel->lease);
+    } else if (const auto* close = std::get_if<CloseSession>(&effect)) {
+      if (AgentSession* to = session(close->session)) to->Close(close->status);
+      sessions_.erase(close->session);
+    }
+  }
+  for (const auto& written : touched) written->Flush();
+}
+
+void Engine::Announce(int64_t sequence) {
+  std::vector<std::pair<uint64_t, std::shared_ptr<Listener>>> listeners;
+  {
+    const MutexLock lock(mutex_);
+    committed_sequence_ = sequence;
+    listeners = listeners_;
+  }
+  for (const auto& [handle, listener] : listeners) listener->Call(sequence);
+}
+
+void Engine::Listener::Call(int64_t sequence) {
+  const MutexLock lock(mutex);
+  if (function) function(sequence);
+}
+
+uint64_t Engine::AddListener(std::function<void(int64_t)> function) {
+  auto listener = std::make_shared<Listener>();
+  listener->function = std::move(function);
+  const MutexLock lock(mutex_);
+  listeners_.emplace_back(next_listener_, std::move(listener));
+  return next_listener_++;
+}
+
+void Engine::RemoveListener(uint64_t handle) {
+  std::shared_ptr<Listener> removed;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = std::find_if(listeners_.begin(), listeners_.end(),
+                                    [&](const auto& entry) { return entry.first == handle; });
+    if (found == listeners_.end()) return;
+    removed = std::move(found->second);
+    listeners_.erase(found);
+  }
+  const MutexLock lock(removed->mutex);  // a call in progress ends first
+  removed->function = nullptr;
+}
+
+// --- requests ---
+
+void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const Now& now,
+                     CommandId* id) {
+  Command command;
+  command.id = *id = ids_->Next(now.wall);
+  command.kind = std::move(plan.kind);
+  command.resource_key = std::move(plan.resource_key);
+  command.actor = submission.actor;
+  command.request_id = submission.request_id;
+  command.request = submission.request;
+  command.spec = std::move(plan.spec);
+  command.work = std::move(plan.work);
+  command.create_time = now.wall;
+  command.not_after = submission.not_after;
+  command.timeout = plan.timeout;
+  command.needs_ready = plan.needs_ready;
+  std::stable_sort(plan.tasks.begin(), plan.tasks.end(),
+                   [](const PlannedTask& a, const PlannedTask& b) {
+                     return std::tie(a.stage, a.node) < std::tie(b.stage, b.node);
+                   });
+  for (PlannedTask& planned : plan.tasks) {
+    Task& task = command.tasks.emplace_back();
+    task.node = std::move(planned.node);
+    task.stage = planned.stage;
+  }
+  ApplyChangeSet(std::move(plan.changes), submission.actor, now);
+  queue_->Submit(std::move(command), plan.supersedes, now, changes_);
+}
+
+void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done) {
+  auto handle = [this, submission = std::move(submission), done](const Now& now) {
+    if (absl::Status status = failed(); !status.ok()) return done(status);
+    absl::StatusOr<std::optional<Command>> earlier = FindEarlier(submission.request_id);
+    if (!earlier.ok()) return done(earlier.status());
+    if (*earlier) {
+      if ((*earlier)->request != submission.request) {
+        return done(MakeError(absl::StatusCode::kAlreadyExists, Reason::kRequestIdReused,
+                              absl::StrCat("request_id ", submission.request_id,
+                                           " was used before, for another request")));
+      }
+      // Its commit may be the one of this very round.
+      replies_.push_back(
+          [done, repeated = Submitted{**std::move(earlier), true}](const absl::Status& status) {
+            status.ok() ? done(repeated) : done(status);
+          });
+      return;
+    }
+    if (queue_->live_tasks() >= options_.max_live_tasks) {
+      return done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                            absl::StrCat("there are ", queue_->live_tasks(), " unfinished tasks")));
+    }
+    absl::StatusOr<PlannedCommand> plan = submission.plan(now);
+    if (!plan.ok()) return done(plan.status());
+    CommandId id = 0;
+    Enqueue(*std::move(plan), submission, now, &id);
+    replies_.push_back(
+        [done, submitted = Submitted{*queue_->Find(id), false}](const absl::Status& status) {
+          status.ok() ? done(submitted) : done(status);
+        });
+  };
+  if (!Post(std::move(handle), true)) {
+    done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                   "too many requests are waiting"));
+  }
+}
+
+absl::StatusOr<std::optional<Command>> Engine::FindEarlier(const std::string& request_id) {
+  if (request_id.empty()) return std::nullopt;
+  if (const Command* live = queue_->FindRequest(request_id)) return *live;
+  return store_.FindRequest(request_id);
+}
+
+void Engine::Act(CommandId id, std::function<absl::Status(const Now&)> act, CommandCallback done) {
+  auto handle = [this, id, act = std::move(act), done](const Now& now) {
+    if (absl::Status status = failed(); !status.ok()) return done(status);
+    if (queue_->Find(id) == nullptr) {
+      // Ended, or never there: the store knows, and the act says what is wrong with it.
+      absl::StatusOr<Command> ended = store_.GetCommand(id);
+      if (!ended.ok()) return done(ended.status());
+      return done(MakeError(
+          absl::StatusCode::kFailedPrecondition, Reason::kCommandFinished,
+          absl::StrCat("command ", FormatId(id), " has already ended as ", NameOf(ended->state))));
+    }
+    if (absl::Status status = act(now); !status.ok()) return done(status);
+    // It may have ended by this; then the store has it after the commit.
+    const Command* live = queue_->Find(id);
+    replies_.push_back([this, id, done,
+                        now_live = live ? std::optional<Command>(*live)
+                                        : std::nullopt](const absl::Status& status) {
+      if (!status.ok()) return done(status);
+      now_live ? done(*now_live) : done(store_.GetCommand(id));
+    });
+  };
+  if (!Post(std::move(handle), true)) {
+    done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                   "too many requests are waiting"));
+  }
+}
+
+void Engine::Retry(CommandId id, std::string node, std::string actor, CommandCallback done) {
+  Act(
+      id,
+      [this, id, node, actor](const Now& now) {
+        return queue_->Retry(id, node, actor, now, changes_);
+      },
+      std::move(done));
+}
+
+void Engine::Skip(CommandId id, std::string node, std::string actor, std::string note,
+                  CommandCallback done) {
+  Act(
+      id,
+      [this, id, node, actor, note](const Now& now) {
+        return queue_->Skip(id, node, actor, note, now, changes_);
+      },
+      std::move(done));
+}
+
+void Engine::Cancel(CommandId id, std::string actor, CommandCallback done) {
+  Act(
+      id, [this, id, actor](const Now& now) { return queue_->Cancel(id, actor, now, changes_); },
+      std::move(done));
+}
+
+void Engine::Change(std::function<absl::StatusOr<ChangeSet>(const Now&)> change, std::string actor,
+                    std::function<void(absl::Status)> done) {
+  auto handle = [this, change = std::move(change), actor = std::move(actor), done](const Now& now) {
+    if (absl::Status status = failed(); !status.ok()) return done(status);
+    absl::StatusOr<ChangeSet> changes = change(now);
+    if (!changes.ok()) return done(changes.status());
+    ApplyChangeSet(*std::move(changes), actor, now);
+    replies_.push_back([done](const absl::Status& status) { done(status); });
+  };
+  if (!Post(std::move(handle), true)) {
+    done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                   "too many requests are waiting"));
+  }
+}
+
+void Engine::Read(std::function<void(const Queue&, const Now&)> read) {
+  Post(
+      [this, read = std::move(read)](const Now& now) {
+        reads_.push_back([this, read, now](const absl::Status&) { read(*queue_, now); });
+      },
+      false);
+}
+
+// --- sessions ---
+
+void Engine::Connect(HelloFacts hello, std::shared_ptr<AgentSession> session,
+                     std::function<void(absl::StatusOr<Welcomed>)> done) {
+  Post(
+      [this, hello = std::move(hello), session = std::move(session), done](const Now& now) mutable {
+        if (absl::Status status = failed(); !status.ok()) return done(status);
+        hello.session = next_session_++;
+        sessions_[hello.session] = session;
+        absl::StatusOr<std::vector<Lease>> forget = queue_->Connect(hello, now, changes_);
+        if (!forget.ok()) {
+          sessions_.erase(hello.session);
+          return done(forget.status());
+        }
+        replies_.push_back(
+            [done, welcomed = Welcomed{hello.session, queue_->term(), *std::move(forget)}](
+                const absl::Status& status) { status.ok() ? done(welcomed) : done(status); });
+        const NodeState& node = *queue_->FindNode(hello.node);
+        if (std::optional<PlannedCommand> plan = resources_.NodeConnected(node)) {
+          Submission submission;
+          submission.actor = "manager";
+          CommandId id = 0;
+          Enqueue(*std::move(plan), submission, now, &id);
+        }
+      },
+      false);
+}
+
+void Engine::Disconnect(std::string node, uint64_t session) {
+  Post(
+      [this, node = std::move(node), session](const Now& now) {
+        sessions_.erase(session);
+        if (failed().ok()) queue_->Disconnect(node, session, now, changes_);
+      },
+      false);
+}
+
+void Engine::FromAgent(uint64_t session, std::function<void(const Now&)> input) {
+  Post(
+      [this, session, input = std::move(input)](const Now& now) {
+        // What an ended session still says is said again by the next one.
+        if (failed().ok() && sessions_.contains(session)) input(now);
+      },
+      false);
+}
+
+void Engine::Accepted(uint64_t session, Lease lease) {
+  FromAgent(session, [this, lease = std::move(lease)](const Now& now) {
+    queue_->Accepted(lease, now, changes_);
+  });
+}
+
+void Engine::Refused(uint64_t session, Lease lease, Reason reason, std::string message) {
+  FromAgent(session,
+            [this, lease = std::move(lease), reason, message = std::move(message)](const Now& now) {
+              queue_->Refused(lease, reason, message, now, changes_);
+            });
+}
+
+void Engine::Progress(uint64_t session, Lease lease, std::string step, int index, int count,
+                      bool wedged, Evidence evidence) {
+  FromAgent(session, [this, lease = std::move(lease), step = std::move(step), index, count, wedged,
+                      evidence = std::move(evidence)](const Now& now) {
+    queue_->Progress(lease, step, index, count, wedged, evidence, now, changes_);
+  });
+}
+
+void Engine::Result(uint64_t session, ResultFacts result) {
+  FromAgent(session, [this, session, result = std::move(result)](const Now& now) {
+    const Command* command = queue_->Find(result.lease.command);
+    const Task* task = command == nullptr ? nullptr : command->FindTask(result.lease.node);
+    const bool current = task != nullptr && task->in_flight() &&
+                         task->attempt == result.lease.attempt && task->epoch == result.lease.epoch;
+    if (current) {
+      const Attempt attempt{result.lease.attempt, result.lease.epoch, result.start_time,
+                            result.finish_time,   result.reason,      result.message,
+                            result.steps};
+      ApplyChangeSet(resources_.AttemptEnded(*command, *task, attempt),
+                     absl::StrCat("node/", result.lease.node), now);
+    }
+    queue_->Result(result, session, now, changes_);
+  });
+}
+
+void Engine::Heard(std::string node, uint64_t session, absl::Duration clock_skew, int outbox) {
+  FromAgent(session, [this, node = std::move(node), session, clock_skew, outbox](const Now& now) {
+    queue_->Heard(node, session, clock_skew, outbox, now);
+  });
+}
+
+}  // namespace hostq::manager

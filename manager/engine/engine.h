@@ -1,0 +1,202 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/id.h"
+#include "common/base/mutex.h"
+#include "common/base/random.h"
+#include "manager/domain/findings.h"
+#include "manager/domain/plan.h"
+#include "manager/domain/queue.h"
+#include "manager/store/store.h"
+
+namespace hostq::manager {
+
+// The cluster's desired state, as far as the engine deals with it. Implemented by manager/cluster.
+// Called on the engine's thread only; must not block.
+class Resources {
+ public:
+  virtual ~Resources() = default;
+  // A task's attempt ended, well or not.
+  virtual ChangeSet AttemptEnded(const Command& command, const Task& task,
+                                 const Attempt& attempt) = 0;
+  // All tasks of the command are finished.
+  virtual ChangeSet CommandFinished(const Command& command) = 0;
+  // What to do first with a node that has just connected (its first preflight).
+  virtual std::optional<PlannedCommand> NodeConnected(const NodeState& node) = 0;
+};
+
+// A connected agent. Methods are called on the engine's thread, after the commit that justifies
+// them; they must not block, and must not call the engine.
+class AgentSession {
+ public:
+  virtual ~AgentSession() = default;
+  virtual void Assign(const SendAssign& assign) = 0;
+  virtual void Acknowledge(const Lease& lease) = 0;
+  virtual void Cancel(const Lease& lease) = 0;
+  virtual void Close(const absl::Status& status) = 0;
+  // Everything of this commit has been handed over: what was gathered may be written.
+  virtual void Flush() = 0;
+};
+
+struct Submission {
+  std::string actor;
+  std::string request_id;  // empty: none
+  std::string request;     // see Command::request
+  absl::Time not_after = absl::InfiniteFuture();
+  // Runs on the engine's thread; may look at and change the cluster.
+  std::function<absl::StatusOr<PlannedCommand>(const Now&)> plan;
+};
+
+struct Submitted {
+  Command command;
+  bool repeated = false;
+};
+
+struct Welcomed {
+  uint64_t session = 0;
+  uint64_t term = 0;
+  std::vector<Lease> forget;
+};
+
+// The one thread that runs the domain: takes everything in its mailbox, applies it to the queue,
+// writes all that follows in one transaction, and then releases replies, messages and events. All
+// public methods but the constructor, Start and Stop may be called by any thread; they do not
+// block. Callbacks run on the engine's thread after the commit, must not block, and may call the
+// engine.
+//
+// A failed commit is sticky: nothing of that batch is acknowledged, and from then on every request
+// is answered UNAVAILABLE (STORE_UNAVAILABLE); failed() tells.
+class Engine {
+ public:
+  struct Options {
+    // Mutations that justify nothing wait at most this long for company.
+    absl::Duration relaxed_flush = absl::Milliseconds(100);
+    absl::Duration tick = absl::Milliseconds(250);
+    size_t max_live_tasks = 1'000'000;
+    size_t max_mailbox = 100'000;
+    RetryPolicy retry;
+  };
+
+  Engine(Store& store, Resources& resources, Clock& clock, Random& random, Options options);
+  ~Engine();
+
+  // Makes a new term durable and takes over what `snapshot` (from store.Load()) has. `nodes` are
+  // the nodes of the cluster. Does not start the thread: call Run in one, or StartThread.
+  absl::Status Start(Snapshot snapshot, std::vector<NodeState> nodes);
+  void StartThread();
+  // Ends the thread after the batch it is in; what is left in the mailbox is answered UNAVAILABLE
+  // (SHUTTING_DOWN). May be called twice.
+  void Stop();
+
+  // One round, for tests and simulation (no thread): handles what is in the mailbox and what is
+  // due.
+  void RunOnce();
+
+  // --- requests ---
+  // Errors: those of `plan`; ALREADY_EXISTS (REQUEST_ID_REUSED); RESOURCE_EXHAUSTED (QUEUE_FULL).
+  void Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done);
+  // See Queue. The command as it is afterwards.
+  using CommandCallback = std::function<void(absl::StatusOr<Command>)>;
+  void Retry(CommandId id, std::string node, std::string actor, CommandCallback done);
+  void Skip(CommandId id, std::string node, std::string actor, std::string note,
+            CommandCallback done);
+  void Cancel(CommandId id, std::string actor, CommandCallback done);
+  // Changes desired state without a command (nodes, tokens). `change` runs on the engine's thread;
+  // `done` is told when it is durable, or what `change` returned as error.
+  void Change(std::function<absl::StatusOr<ChangeSet>(const Now&)> change, std::string actor,
+              std::function<void(absl::Status)> done);
+  // Runs `read` on the engine's thread, where queue and cluster may be looked at. It sees what is
+  // committed and what is about to be.
+  void Read(std::function<void(const Queue&, const Now&)> read);
+
+  // --- sessions ---
+  // `hello.session` is ignored; the engine numbers sessions. Errors: NOT_FOUND (UNKNOWN_NODE).
+  void Connect(HelloFacts hello, std::shared_ptr<AgentSession> session,
+               std::function<void(absl::StatusOr<Welcomed>)> done);
+  void Disconnect(std::string node, uint64_t session);
+  void Accepted(uint64_t session, Lease lease);
+  void Refused(uint64_t session, Lease lease, Reason reason, std::string message);
+  void Progress(uint64_t session, Lease lease, std::string step, int index, int count, bool wedged,
+                Evidence evidence);
+  void Result(uint64_t session, ResultFacts result);
+  void Heard(std::string node, uint64_t session, absl::Duration clock_skew, int outbox);
+
+  // --- events ---
+  // `listener` is called on the engine's thread after each commit that wrote events, with the last
+  // sequence number; it must not block. Returns a handle for RemoveListener, after which it is not
+  // called any more.
+  uint64_t AddListener(std::function<void(int64_t)> listener);
+  void RemoveListener(uint64_t handle);
+  int64_t last_sequence() const;
+
+  // OK until a commit has failed.
+  absl::Status failed() const;
+
+ private:
+  using Input = std::function<void(const Now&)>;
+  using Reply = std::function<void(const absl::Status&)>;
+  struct Listener {
+    Mutex mutex;
+    std::function<void(int64_t)> function ABSL_GUARDED_BY(mutex);
+    void Call(int64_t sequence);
+  };
+
+  // False: the mailbox is full, and the caller answers. Only what `bounded` says is ever refused.
+  bool Post(Input input, bool bounded);
+  // An input that counts only while its session lasts.
+  void FromAgent(uint64_t session, Input input);
+  void Act(CommandId id, std::function<absl::Status(const Now&)> act, CommandCallback done);
+  absl::StatusOr<std::optional<Command>> FindEarlier(const std::string& request_id);
+  void Enqueue(PlannedCommand plan, const Submission& submission, const Now& now, CommandId* id);
+  void ApplyChangeSet(ChangeSet changes, absl::string_view actor, const Now& now);
+  void FollowUp(const Now& now);
+  void CommitAndRelease(const Now& now);
+  void Answer(const absl::Status& status, std::vector<Reply> replies);
+  void Release(std::vector<Effect> effects);
+  void Announce(int64_t sequence);
+  void Fail(const absl::Status& status);
+  void Loop();
+  Now ReadClocks() const { return {clock_.Now(), clock_.Monotonic()}; }
+
+  Store& store_;
+  Resources& resources_;
+  Clock& clock_;
+  Random& random_;
+  const Options options_;
+
+  // The engine's thread only.
+  std::unique_ptr<Queue> queue_;
+  std::unique_ptr<IdSource> ids_;
+  Changes changes_;
+  std::vector<Reply> replies_;  // wait for the commit
+  std::vector<Reply> reads_;    // wait for the end of the round
+  int64_t next_sequence_ = 1;
+  absl::Duration relaxed_since_ = absl::InfiniteDuration();
+  absl::Duration next_tick_;
+  uint64_t next_session_ = 1;
+  absl::flat_hash_map<uint64_t, std::shared_ptr<AgentSession>> sessions_;
+
+  mutable Mutex mutex_;
+  CondVar wake_;
+  std::vector<Input> mailbox_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status failed_ ABSL_GUARDED_BY(mutex_);
+  int64_t committed_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::pair<uint64_t, std::shared_ptr<Listener>>> listeners_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_listener_ ABSL_GUARDED_BY(mutex_) = 1;
+
+  std::thread thread_;
+};
+
+}  // namespace hostq::manager

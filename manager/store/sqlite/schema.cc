@@ -1,0 +1,115 @@
+#include "manager/store/sqlite/schema.h"
+
+namespace hostq::manager {
+namespace {
+
+// Times are microseconds since 1970; NULL is "not yet" or "never". Numbers of phases, outcomes,
+// states, types and reasons are those of the enums in proto/hostq/v1.
+constexpr const char* kScripts[] = {
+    // 1: the first schema.
+    R"sql(
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE command (
+  id INTEGER PRIMARY KEY,                    -- grows with time
+  kind TEXT NOT NULL,
+  resource_key TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  request_id TEXT,                           -- NULL: none was given
+  request BLOB NOT NULL,                     -- what makes two requests the same
+  spec BLOB NOT NULL,                        -- hostq.v1.CommandSpec
+  work BLOB NOT NULL,                        -- hostq.agent.v1.Work
+  create_time INTEGER NOT NULL,
+  not_after INTEGER,
+  timeout INTEGER NOT NULL,                  -- microseconds
+  needs_ready INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  finish_time INTEGER,
+  CHECK ((state = 1) = (finish_time IS NULL))
+);
+CREATE UNIQUE INDEX command_by_request ON command(request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX command_active ON command(id) WHERE state = 1;
+CREATE INDEX command_by_resource ON command(resource_key, id);
+
+CREATE TABLE task (
+  command_id INTEGER NOT NULL,
+  node TEXT NOT NULL,
+  stage INTEGER NOT NULL,
+  phase INTEGER NOT NULL,
+  outcome INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  losses INTEGER NOT NULL,
+  refusals INTEGER NOT NULL,
+  interruptions INTEGER NOT NULL,
+  reason INTEGER NOT NULL,
+  message TEXT NOT NULL,
+  evidence BLOB NOT NULL,                    -- key NUL value NUL ...
+  phase_time INTEGER NOT NULL,
+  next_attempt_time INTEGER,
+  PRIMARY KEY (command_id, node),
+  CHECK ((phase = 8) = (outcome <> 0))
+) WITHOUT ROWID;
+
+CREATE TABLE attempt (
+  command_id INTEGER NOT NULL,
+  node TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  start_time INTEGER,
+  finish_time INTEGER,
+  reason INTEGER NOT NULL,
+  message TEXT NOT NULL,
+  steps BLOB NOT NULL,                       -- hostq.v1.Attempt
+  PRIMARY KEY (command_id, node, number, epoch)
+) WITHOUT ROWID;
+
+-- Results nobody waited for: kept for ever.
+CREATE TABLE orphan (
+  command_id INTEGER NOT NULL,
+  node TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  receive_time INTEGER NOT NULL,
+  start_time INTEGER,
+  finish_time INTEGER,
+  reason INTEGER NOT NULL,
+  message TEXT NOT NULL,
+  steps BLOB NOT NULL,
+  PRIMARY KEY (command_id, node, number, epoch)
+) WITHOUT ROWID;
+
+CREATE TABLE event (
+  sequence INTEGER PRIMARY KEY,
+  time INTEGER NOT NULL,
+  type INTEGER NOT NULL,
+  command_id INTEGER NOT NULL,               -- 0: none
+  node TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  from_phase INTEGER NOT NULL,
+  to_phase INTEGER NOT NULL,
+  outcome INTEGER NOT NULL,
+  reason INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  message TEXT NOT NULL
+);
+
+-- The cluster's desired state: nodes, accounts, shares, join tokens (hostq.manager.v1).
+CREATE TABLE resource (
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+)sql",
+};
+
+}  // namespace
+
+absl::Span<const char* const> Schema() { return kScripts; }
+
+}  // namespace hostq::manager

@@ -1,0 +1,480 @@
+#include "manager/store/sqlite/sqlite_store.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "common/base/id.h"
+#include "common/sqlite/database.h"
+#include "manager/store/sqlite/schema.h"
+
+namespace hostq::manager {
+namespace {
+
+using sqlite::Blob;
+using sqlite::Database;
+using sqlite::Statement;
+
+constexpr absl::string_view kCommandColumns =
+    "id, kind, resource_key, actor, request_id, request, spec, work, create_time, not_after, "
+    "timeout, needs_ready, state, finish_time";
+constexpr absl::string_view kTaskColumns =
+    "node, stage, phase, outcome, attempt, epoch, failures, losses, refusals, interruptions, "
+    "reason, message, evidence, phase_time, next_attempt_time";
+
+// Every error of the database, said with the reason that the API shows.
+absl::Status StoreError(const absl::Status& status) {
+  if (status.ok() || ReasonOf(status) != Reason::kNone) return status;
+  return MakeError(status.code(), Reason::kStoreUnavailable,
+                   absl::StrCat("the manager's database: ", status.message()));
+}
+
+void BindTime(Statement& statement, int index, absl::Time time) {
+  if (time == absl::InfiniteFuture()) return statement.BindNull(index);
+  statement.BindInt64(index, absl::ToUnixMicros(time));
+}
+
+absl::Time TimeAt(const Statement& statement, int column) {
+  return statement.IsNull(column) ? absl::InfiniteFuture()
+                                  : absl::FromUnixMicros(statement.Int64(column));
+}
+
+std::string StringAt(const Statement& statement, int column) {
+  return std::string(statement.Blob(column));
+}
+
+std::string EncodeEvidence(const Evidence& evidence) {
+  std::string out;
+  for (const auto& [key, value] : evidence) {
+    out.append(key.c_str(), key.size() + 1).append(value.c_str(), value.size() + 1);
+  }
+  return out;
+}
+
+Evidence DecodeEvidence(absl::string_view bytes) {
+  Evidence evidence;
+  while (!bytes.empty()) {
+    const size_t key_end = bytes.find('\0');
+    if (key_end == absl::string_view::npos) break;
+    const size_t value_end = bytes.find('\0', key_end + 1);
+    if (value_end == absl::string_view::npos) break;
+    evidence.emplace(bytes.substr(0, key_end), bytes.substr(key_end + 1, value_end - key_end - 1));
+    bytes.remove_prefix(value_end + 1);
+  }
+  return evidence;
+}
+
+Command CommandAt(const Statement& row) {
+  Command command;
+  command.id = row.Int64(0);
+  command.kind = StringAt(row, 1);
+  command.resource_key = StringAt(row, 2);
+  command.actor = StringAt(row, 3);
+  command.request_id = StringAt(row, 4);
+  command.request = StringAt(row, 5);
+  command.spec = StringAt(row, 6);
+  command.work = StringAt(row, 7);
+  command.create_time = TimeAt(row, 8);
+  command.not_after = TimeAt(row, 9);
+  command.timeout = absl::Microseconds(row.Int64(10));
+  command.needs_ready = row.Int64(11) != 0;
+  command.state = static_cast<CommandState>(row.Int64(12));
+  command.finish_time = TimeAt(row, 13);
+  return command;
+}
+
+Task TaskAt(const Statement& row) {
+  Task task;
+  task.node = StringAt(row, 0);
+  task.stage = static_cast<int>(row.Int64(1));
+  task.phase = static_cast<Phase>(row.Int64(2));
+  task.outcome = static_cast<Outcome>(row.Int64(3));
+  task.attempt = static_cast<int>(row.Int64(4));
+  task.epoch = static_cast<uint64_t>(row.Int64(5));
+  task.failures = static_cast<int>(row.Int64(6));
+  task.losses = static_cast<int>(row.Int64(7));
+  task.refusals = static_cast<int>(row.Int64(8));
+  task.interruptions = static_cast<int>(row.Int64(9));
+  task.reason = static_cast<Reason>(row.Int64(10));
+  task.message = StringAt(row, 11);
+  task.evidence = DecodeEvidence(row.Blob(12));
+  task.phase_time = TimeAt(row, 13);
+  task.next_attempt_time = TimeAt(row, 14);
+  return task;
+}
+
+absl::Status Stale(absl::string_view what) {
+  return MakeError(absl::StatusCode::kAborted, Reason::kInternal,
+                   absl::StrCat("guard does not hold: ", what));
+}
+
+}  // namespace
+
+// The connection that writes, and its statements.
+class SqliteStore::Writer {
+ public:
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(const std::string& path) {
+    auto writer = std::make_unique<Writer>();
+    sqlite::OpenOptions options;
+    options.mode = 0600;
+    HOSTQ_ASSIGN_OR_RETURN(writer->database_, Database::Open(path, options));
+    HOSTQ_RETURN_IF_ERROR(sqlite::Migrate(*writer->database_, Schema()));
+    HOSTQ_RETURN_IF_ERROR(writer->Prepare());
+    return writer;
+  }
+
+  absl::Status Commit(absl::Span<const Mutation> mutations) {
+    HOSTQ_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
+    for (const Mutation& mutation : mutations) {
+      HOSTQ_RETURN_IF_ERROR(std::visit([this](const auto& m) { return Apply(m); }, mutation));
+    }
+    return transaction.Commit();
+  }
+
+ private:
+  absl::Status Prepare() {
+    const std::pair<Statement*, std::string> statements[] = {
+        {&insert_command_,
+         absl::StrCat("INSERT INTO command(", kCommandColumns,
+                      ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")},
+        {&insert_task_,
+         absl::StrCat("INSERT INTO task(command_id, ", kTaskColumns,
+                      ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")},
+        {&update_task_,
+         "UPDATE task SET phase=?3, outcome=?4, attempt=?5, epoch=?6, failures=?7, losses=?8, "
+         "refusals=?9, interruptions=?10, reason=?11, message=?12, evidence=?13, phase_time=?14, "
+         "next_attempt_time=?15 "
+         "WHERE command_id=?1 AND node=?2 AND phase=?16 AND attempt=?17 AND epoch=?18"},
+        {&finish_command_, "UPDATE command SET state=?2, finish_time=?3 WHERE id=?1 AND state=1"},
+        {&insert_attempt_,
+         "INSERT INTO attempt(command_id, node, number, epoch, start_time, finish_time, reason, "
+         "message, steps) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"},
+        {&insert_orphan_,
+         "INSERT OR IGNORE INTO orphan(command_id, node, number, epoch, start_time, finish_time, "
+         "reason, message, steps, receive_time) SELECT ?1,?2,?3,?4,?5,?6,?7,?8,?9,?10 "
+         "WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE command_id=?1 AND node=?2 AND number=?3 "
+         "AND epoch=?4)"},
+        {&insert_event_,
+         "INSERT INTO event(sequence, time, type, command_id, node, attempt, from_phase, to_phase, "
+         "outcome, reason, actor, message) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"},
+        {&put_resource_, "INSERT OR REPLACE INTO resource(kind, key, data) VALUES (?1,?2,?3)"},
+        {&delete_resource_, "DELETE FROM resource WHERE kind=?1 AND key=?2"},
+        {&set_meta_, "INSERT OR REPLACE INTO meta(key, value) VALUES (?1,?2)"},
+    };
+    for (const auto& [statement, sql] : statements) {
+      HOSTQ_ASSIGN_OR_RETURN(*statement, database_->Prepare(sql));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Apply(const InsertCommand& insert) {
+    const Command& c = insert.command;
+    insert_command_.BindAll(c.id, c.kind, c.resource_key, c.actor, nullptr, Blob(c.request),
+                            Blob(c.spec), Blob(c.work), absl::ToUnixMicros(c.create_time), nullptr,
+                            absl::ToInt64Microseconds(c.timeout), c.needs_ready, c.state, nullptr);
+    if (!c.request_id.empty()) insert_command_.BindText(5, c.request_id);
+    BindTime(insert_command_, 10, c.not_after);
+    HOSTQ_RETURN_IF_ERROR(insert_command_.Execute());
+    for (const Task& t : c.tasks) {
+      const std::string evidence = EncodeEvidence(t.evidence);
+      insert_task_.BindAll(c.id, t.node, t.stage, t.phase, t.outcome, t.attempt, t.epoch,
+                           t.failures, t.losses, t.refusals, t.interruptions, t.reason, t.message,
+                           Blob(evidence), absl::ToUnixMicros(t.phase_time), nullptr);
+      BindTime(insert_task_, 16, t.next_attempt_time);
+      HOSTQ_RETURN_IF_ERROR(insert_task_.Execute());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Apply(const UpdateTask& update) {
+    const Task& t = update.task;
+    const std::string evidence = EncodeEvidence(t.evidence);
+    update_task_.BindAll(update.command, t.node, t.phase, t.outcome, t.attempt, t.epoch, t.failures,
+                         t.losses, t.refusals, t.interruptions, t.reason, t.message, Blob(evidence),
+                         absl::ToUnixMicros(t.phase_time), nullptr, update.from,
+                         update.from_attempt, update.from_epoch);
+    BindTime(update_task_, 15, t.next_attempt_time);
+    HOSTQ_RETURN_IF_ERROR(update_task_.Execute());
+    if (database_->Changes() == 1) return absl::OkStatus();
+    return Stale(absl::StrCat("task ", TaskIdOf(update.command, t.node), " is not in phase ",
+                              NameOf(update.from), ", attempt ", update.from_attempt));
+  }
+
+  absl::Status Apply(const FinishCommand& finish) {
+    HOSTQ_RETURN_IF_ERROR(
+        finish_command_.Run(finish.command, finish.state, absl::ToUnixMicros(finish.finish_time)));
+    if (database_->Changes() == 1) return absl::OkStatus();
+    return Stale(absl::StrCat("command ", FormatId(finish.command), " is not active"));
+  }
+
+  static void BindAttempt(Statement& statement, CommandId command, absl::string_view node,
+                          const Attempt& a) {
+    statement.BindInt64(1, command);
+    statement.BindText(2, node);
+    statement.BindInt64(3, a.number);
+    statement.BindInt64(4, static_cast<int64_t>(a.epoch));
+    BindTime(statement, 5, a.start_time);
+    BindTime(statement, 6, a.finish_time);
+    statement.BindInt64(7, static_cast<int64_t>(a.reason));
+    statement.BindText(8, a.message);
+    statement.BindBlob(9, a.steps);
+  }
+
+  absl::Status Apply(const InsertAttempt& insert) {
+    BindAttempt(insert_attempt_, insert.command, insert.node, insert.attempt);
+    return insert_attempt_.Execute();
+  }
+
+  absl::Status Apply(const InsertOrphan& insert) {
+    BindAttempt(insert_orphan_, insert.lease.command, insert.lease.node, insert.attempt);
+    insert_orphan_.BindInt64(10, absl::ToUnixMicros(insert.time));
+    return insert_orphan_.Execute();
+  }
+
+  absl::Status Apply(const Event& e) {
+    return insert_event_.Run(e.sequence, absl::ToUnixMicros(e.time), e.type, e.command, e.node,
+                             e.attempt, e.from_phase, e.to_phase, e.outcome, e.reason, e.actor,
+                             e.message);
+  }
+
+  absl::Status Apply(const ResourceChange& change) {
+    if (!change.data) return delete_resource_.Run(change.kind, change.key);
+    return put_resource_.Run(change.kind, change.key, Blob(*change.data));
+  }
+
+  absl::Status Apply(const SetTerm& set) { return set_meta_.Run("term", set.term); }
+
+  std::unique_ptr<Database> database_;  // outlives the statements
+  Statement insert_command_, insert_task_, update_task_, finish_command_, insert_attempt_,
+      insert_orphan_, insert_event_, put_resource_, delete_resource_, set_meta_;
+};
+
+// The connection that reads, and its statements.
+class SqliteStore::Reader {
+ public:
+  static absl::StatusOr<std::unique_ptr<Reader>> Open(const std::string& path) {
+    auto reader = std::make_unique<Reader>();
+    sqlite::OpenOptions options;
+    options.read_only = true;
+    options.create = false;
+    HOSTQ_ASSIGN_OR_RETURN(reader->database_, Database::Open(path, options));
+    HOSTQ_RETURN_IF_ERROR(reader->Prepare());
+    return reader;
+  }
+
+  absl::StatusOr<Snapshot> Load() {
+    Snapshot snapshot;
+    term_.Reset();
+    HOSTQ_ASSIGN_OR_RETURN(const bool has_term, term_.Step());
+    if (has_term) snapshot.term = static_cast<uint64_t>(term_.Int64(0));
+    term_.Reset();
+    HOSTQ_ASSIGN_OR_RETURN(snapshot.last_sequence,
+                           database_->QueryInt64("SELECT coalesce(max(sequence),0) FROM event"));
+    HOSTQ_ASSIGN_OR_RETURN(snapshot.last_command,
+                           database_->QueryInt64("SELECT coalesce(max(id),0) FROM command"));
+    HOSTQ_ASSIGN_OR_RETURN(snapshot.live, Commands(active_));
+    for (;;) {
+      HOSTQ_ASSIGN_OR_RETURN(const bool row, resources_.Step());
+      if (!row) break;
+      snapshot.resources.push_back(
+          {StringAt(resources_, 0), StringAt(resources_, 1), StringAt(resources_, 2)});
+    }
+    resources_.Reset();
+    return snapshot;
+  }
+
+  absl::StatusOr<Command> GetCommand(CommandId id) {
+    get_.BindAll(id);
+    HOSTQ_ASSIGN_OR_RETURN(std::vector<Command> found, Commands(get_));
+    if (found.empty()) {
+      return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownCommand,
+                       absl::StrCat("there is no command ", FormatId(id)));
+    }
+    return std::move(found.front());
+  }
+
+  absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) {
+    Statement& list = !query.resource_key.empty() ? list_by_resource_
+                      : query.active_only         ? list_active_
+                                                  : list_;
+    list.BindInt64(1, query.before);
+    list.BindInt64(2, query.limit);
+    if (!query.resource_key.empty()) {
+      list.BindText(3, query.resource_key);
+      list.BindInt64(4, query.active_only ? 1 : 0);
+    }
+    return Commands(list);
+  }
+
+  absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view request_id) {
+    by_request_.BindAll(request_id);
+    HOSTQ_ASSIGN_OR_RETURN(std::vector<Command> found, Commands(by_request_));
+    if (found.empty()) return std::optional<Command>();
+    return std::optional<Command>(std::move(found.front()));
+  }
+
+  absl::StatusOr<std::vector<Store::TaskAttempt>> ListAttempts(CommandId id) {
+    std::vector<Store::TaskAttempt> attempts;
+    attempts_.BindAll(id);
+    for (;;) {
+      HOSTQ_ASSIGN_OR_RETURN(const bool row, attempts_.Step());
+      if (!row) break;
+      Attempt attempt;
+      attempt.number = static_cast<int>(attempts_.Int64(1));
+      attempt.epoch = static_cast<uint64_t>(attempts_.Int64(2));
+      attempt.start_time = TimeAt(attempts_, 3);
+      attempt.finish_time = TimeAt(attempts_, 4);
+      attempt.reason = static_cast<Reason>(attempts_.Int64(5));
+      attempt.message = StringAt(attempts_, 6);
+      attempt.steps = StringAt(attempts_, 7);
+      attempts.push_back({StringAt(attempts_, 0), std::move(attempt)});
+    }
+    attempts_.Reset();
+    return attempts;
+  }
+
+  absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) {
+    std::vector<Event> events;
+    events_.BindAll(sequence, limit);
+    for (;;) {
+      HOSTQ_ASSIGN_OR_RETURN(const bool row, events_.Step());
+      if (!row) break;
+      Event& e = events.emplace_back();
+      e.sequence = events_.Int64(0);
+      e.time = TimeAt(events_, 1);
+      e.type = static_cast<EventType>(events_.Int64(2));
+      e.command = events_.Int64(3);
+      e.node = StringAt(events_, 4);
+      e.attempt = static_cast<int>(events_.Int64(5));
+      e.from_phase = static_cast<int>(events_.Int64(6));
+      e.to_phase = static_cast<int>(events_.Int64(7));
+      e.outcome = static_cast<Outcome>(events_.Int64(8));
+      e.reason = static_cast<Reason>(events_.Int64(9));
+      e.actor = StringAt(events_, 10);
+      e.message = StringAt(events_, 11);
+    }
+    events_.Reset();
+    return events;
+  }
+
+ private:
+  absl::Status Prepare() {
+    const std::string select = absl::StrCat("SELECT ", kCommandColumns, " FROM command ");
+    const std::pair<Statement*, std::string> statements[] = {
+        {&term_, "SELECT value FROM meta WHERE key='term'"},
+        {&active_, absl::StrCat(select, "WHERE state=1 ORDER BY id")},
+        {&get_, absl::StrCat(select, "WHERE id=?1")},
+        {&by_request_, absl::StrCat(select, "WHERE request_id=?1")},
+        {&list_, absl::StrCat(select, "WHERE id<?1 ORDER BY id DESC LIMIT ?2")},
+        {&list_active_, absl::StrCat(select, "WHERE state=1 AND id<?1 ORDER BY id DESC LIMIT ?2")},
+        {&list_by_resource_, absl::StrCat(select,
+                                          "WHERE resource_key=?3 AND id<?1 AND (?4=0 OR state=1) "
+                                          "ORDER BY id DESC LIMIT ?2")},
+        {&tasks_, absl::StrCat("SELECT ", kTaskColumns,
+                               " FROM task WHERE command_id=?1 ORDER BY stage, node")},
+        {&attempts_,
+         "SELECT node, number, epoch, start_time, finish_time, reason, message, steps FROM attempt "
+         "WHERE command_id=?1 ORDER BY node, number, epoch"},
+        {&events_,
+         "SELECT sequence, time, type, command_id, node, attempt, from_phase, to_phase, outcome, "
+         "reason, actor, message FROM event WHERE sequence>?1 ORDER BY sequence LIMIT ?2"},
+        {&resources_, "SELECT kind, key, data FROM resource ORDER BY kind, key"},
+    };
+    for (const auto& [statement, sql] : statements) {
+      HOSTQ_ASSIGN_OR_RETURN(*statement, database_->Prepare(sql));
+    }
+    return absl::OkStatus();
+  }
+
+  // The rows of a bound statement, each with its tasks. Resets it.
+  absl::StatusOr<std::vector<Command>> Commands(Statement& rows) {
+    std::vector<Command> commands;
+    for (;;) {
+      const absl::StatusOr<bool> row = rows.Step();
+      if (!row.ok() || !*row) {
+        rows.Reset();
+        if (!row.ok()) return row.status();
+        return commands;
+      }
+      commands.push_back(CommandAt(rows));
+      const absl::Status status = ReadTasks(commands.back());
+      if (!status.ok()) {
+        rows.Reset();
+        return status;
+      }
+    }
+  }
+
+  absl::Status ReadTasks(Command& command) {
+    tasks_.BindAll(command.id);
+    for (;;) {
+      const absl::StatusOr<bool> row = tasks_.Step();
+      if (!row.ok() || !*row) {
+        tasks_.Reset();
+        return row.status();
+      }
+      command.tasks.push_back(TaskAt(tasks_));
+    }
+  }
+
+  std::unique_ptr<Database> database_;
+  Statement term_, active_, get_, by_request_, list_, list_active_, list_by_resource_, tasks_,
+      attempts_, events_, resources_;
+};
+
+SqliteStore::SqliteStore(std::unique_ptr<Writer> writer, std::unique_ptr<Reader> reader)
+    : writer_(std::move(writer)), reader_(std::move(reader)) {}
+
+SqliteStore::~SqliteStore() = default;
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(path);
+  if (!writer.ok()) return StoreError(writer.status());
+  absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(path);
+  if (!reader.ok()) return StoreError(reader.status());
+  return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(writer), *std::move(reader)));
+}
+
+absl::Status SqliteStore::Commit(absl::Span<const Mutation> mutations) {
+  return StoreError(writer_->Commit(mutations));
+}
+
+namespace {
+template <typename T>
+absl::StatusOr<T> WithReason(absl::StatusOr<T> result) {
+  if (!result.ok()) return StoreError(result.status());
+  return result;
+}
+}  // namespace
+
+absl::StatusOr<Snapshot> SqliteStore::Load() {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->Load());
+}
+
+absl::StatusOr<Command> SqliteStore::GetCommand(CommandId id) {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->GetCommand(id));
+}
+
+absl::StatusOr<std::vector<Command>> SqliteStore::ListCommands(const CommandQuery& query) {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->ListCommands(query));
+}
+
+absl::StatusOr<std::optional<Command>> SqliteStore::FindRequest(absl::string_view request_id) {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->FindRequest(request_id));
+}
+
+absl::StatusOr<std::vector<Store::TaskAttempt>> SqliteStore::ListAttempts(CommandId id) {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->ListAttempts(id));
+}
+
+absl::StatusOr<std::vector<Event>> SqliteStore::ListEvents(int64_t sequence, int limit) {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->ListEvents(sequence, limit));
+}
+
+}  // namespace hostq::manager

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "common/base/mutex.h"
+#include "manager/store/store.h"
+
+namespace hostq::manager {
+
+// The store in one SQLite file: write-ahead log, synchronous=FULL. One connection writes, another
+// one reads.
+class SqliteStore final : public Store {
+ public:
+  // Makes the file if it does not exist and brings its schema up to date. Blocks on the disk.
+  // Errors as Store::Load.
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path);
+  ~SqliteStore() override;
+
+  absl::StatusOr<Snapshot> Load() override;
+  absl::Status Commit(absl::Span<const Mutation> mutations) override;
+  absl::StatusOr<Command> GetCommand(CommandId id) override;
+  absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) override;
+  absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view request_id) override;
+  absl::StatusOr<std::vector<TaskAttempt>> ListAttempts(CommandId id) override;
+  absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override;
+
+ private:
+  class Writer;
+  class Reader;
+
+  SqliteStore(std::unique_ptr<Writer> writer, std::unique_ptr<Reader> reader);
+
+  const std::unique_ptr<Writer> writer_;
+  Mutex reader_mutex_;
+  const std::unique_ptr<Reader> reader_ ABSL_PT_GUARDED_BY(reader_mutex_);
+};
+
+}  // namespace hostq::manager

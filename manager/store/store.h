@@ -1,0 +1,62 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "manager/domain/changes.h"
+#include "manager/domain/types.h"
+
+namespace hostq::manager {
+
+// Everything the manager must know again after a restart.
+struct Snapshot {
+  uint64_t term = 0;
+  int64_t last_sequence = 0;
+  CommandId last_command = 0;
+  std::vector<Command> live;              // active commands, with all their tasks
+  std::vector<ResourceChange> resources;  // data always set
+};
+
+struct CommandQuery {
+  CommandId before = INT64_MAX;  // ids below this one, newest first
+  int limit = 100;
+  bool active_only = false;
+  std::string resource_key;  // empty: any
+};
+
+// The seam to the database. Commit is called by one thread, the engine's; the readers by any,
+// also while a commit runs: they see what is committed.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Once, before the first Commit. Errors: DATA_LOSS (corrupt), FAILED_PRECONDITION (made by a
+  // newer version), UNAVAILABLE and RESOURCE_EXHAUSTED (disk), all with STORE_UNAVAILABLE.
+  virtual absl::StatusOr<Snapshot> Load() = 0;
+
+  // All or nothing, in order. OK only when it is durable (survives a loss of power). A guard that
+  // does not hold is ABORTED. After any error nothing may be committed any more: what is in memory
+  // is ahead of what is stored.
+  virtual absl::Status Commit(absl::Span<const Mutation> mutations) = 0;
+
+  // With its tasks. Errors: NOT_FOUND (UNKNOWN_COMMAND).
+  virtual absl::StatusOr<Command> GetCommand(CommandId id) = 0;
+  virtual absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) = 0;
+  // The command that was submitted with this request id, live or not.
+  virtual absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view request_id) = 0;
+  struct TaskAttempt {
+    std::string node;
+    Attempt attempt;
+  };
+  // By node, then number.
+  virtual absl::StatusOr<std::vector<TaskAttempt>> ListAttempts(CommandId id) = 0;
+  // Those after `sequence`, oldest first, at most `limit`.
+  virtual absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) = 0;
+};
+
+}  // namespace hostq::manager
