@@ -2,15 +2,18 @@
 
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <memory>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -42,6 +45,32 @@ class Socket {
 
  private:
   int descriptor_;
+};
+
+// OpenSSL writes to sockets with write(): a peer that hangs up must not end the program.
+class WithoutSigpipe {
+ public:
+  WithoutSigpipe() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  ~WithoutSigpipe() {
+    const timespec now = {0, 0};
+    while (!was_pending_ && sigtimedwait(&set_, nullptr, &now) >= 0) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  WithoutSigpipe(const WithoutSigpipe&) = delete;
+  WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
+
+ private:
+  sigset_t set_;
+  sigset_t before_;
+  bool was_pending_ = false;
 };
 
 // Waits until `events`. Errors: DEADLINE_EXCEEDED.
@@ -107,6 +136,7 @@ absl::StatusOr<Socket> Connect(const Address& address, absl::Duration deadline) 
 }
 
 absl::StatusOr<SslPtr> Handshake(int descriptor, absl::Duration deadline) {
+  const WithoutSigpipe guard;
   const SslContextPtr context(SSL_CTX_new(TLS_client_method()));
   HOSTQ_CHECK(context != nullptr);
   HOSTQ_CHECK(SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) == 1);

@@ -1,0 +1,92 @@
+#include "common/config/agent_config.h"
+
+#include <regex.h>
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "common/config/read_file.h"
+#include "common/config/toml_reader.h"
+
+namespace hostq {
+namespace {
+
+// Also what a node allows has these bounds: an agent never touches the system's own accounts.
+constexpr int64_t kLowestUid = 1000;
+constexpr int64_t kHighestUid = 2'000'000'000;
+
+std::optional<std::string> CheckShareSource(absl::string_view text) {
+  constexpr char kWhat[] = "is not SERVER:/PATH";
+  const size_t at = text.find(":/");
+  if (at == 0 || at == absl::string_view::npos) return kWhat;
+  const absl::string_view server = text.substr(0, at);
+  if (server.find_first_of(" \t\n/,") != absl::string_view::npos) return kWhat;
+  return CheckAbsolutePath(text.substr(at + 1));
+}
+
+std::optional<std::string> CheckPattern(absl::string_view text) {
+  const std::string pattern(text);
+  if (pattern.empty()) return "matches no name";
+  if (pattern.size() != std::strlen(pattern.c_str())) return "contains a zero byte";
+  regex_t compiled;
+  const int error = ::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB);
+  if (error == 0) {
+    ::regfree(&compiled);
+    return std::nullopt;
+  }
+  char why[128] = {};
+  ::regerror(error, &compiled, why, sizeof(why));
+  return absl::StrCat("is not a regular expression: ", why);
+}
+
+std::optional<std::string> CheckKind(absl::string_view text) {
+  if (!text.empty() &&
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == absl::string_view::npos) {
+    return std::nullopt;
+  }
+  return "is not the name of a kind, such as \"create_account\"";
+}
+
+void ReadPolicy(TomlReader& reader, AgentConfig::Policy& policy) {
+  reader.TextList("policy.share_sources", policy.share_sources, CheckShareSource);
+  reader.TextList("policy.mount_points", policy.mount_points, CheckAbsolutePath);
+  reader.TextList("policy.address_ranges", policy.address_ranges, CheckAddressRange);
+  reader.Text("policy.user_pattern", policy.user_pattern, CheckPattern);
+  reader.TextList("policy.kinds", policy.kinds, CheckKind);
+  int64_t uid_min = policy.uid_min;
+  int64_t uid_max = policy.uid_max;
+  reader.Integer("policy.uid_min", kLowestUid, kHighestUid, uid_min);
+  reader.Integer("policy.uid_max", kLowestUid, kHighestUid, uid_max);
+  if (uid_min > uid_max) {
+    reader.Problem("policy.uid_min", absl::StrCat(uid_min, " is above uid_max, ", uid_max));
+  }
+  policy.uid_min = static_cast<uint32_t>(uid_min);
+  policy.uid_max = static_cast<uint32_t>(uid_max);
+}
+
+}  // namespace
+
+absl::StatusOr<AgentConfig> ParseAgentConfig(const std::string& toml, const std::string& path) {
+  HOSTQ_ASSIGN_OR_RETURN(TomlReader reader, TomlReader::Parse(toml, path));
+  AgentConfig config;
+  reader.Text("state_dir", config.state_dir, CheckAbsolutePath);
+  // One child process each.
+  int64_t credits = config.credits;
+  reader.Integer("credits", 1, 256, credits);
+  config.credits = static_cast<int>(credits);
+  std::string level;
+  if (reader.Text("log.level", level, CheckLogLevel)) config.log_level = *ParseLogLevel(level);
+  ReadPolicy(reader, config.policy);
+  HOSTQ_RETURN_IF_ERROR(reader.Finish());
+  return config;
+}
+
+absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadConfigFile(path);
+  if (absl::IsNotFound(text.status()) && path == kAgentConfigPath) return AgentConfig();
+  HOSTQ_RETURN_IF_ERROR(text.status());
+  return ParseAgentConfig(*text, path);
+}
+
+}  // namespace hostq

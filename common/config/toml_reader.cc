@@ -1,0 +1,220 @@
+#include "common/config/toml_reader.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "common/base/error.h"
+#include "common/base/text.h"
+
+namespace hostq {
+namespace {
+
+// How many letters have to be changed, added or left out to make one of the other.
+size_t EditDistance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string LastPart(const std::string& key) {
+  const size_t dot = key.rfind('.');
+  return dot == std::string::npos ? key : key.substr(dot + 1);
+}
+
+std::string SectionOf(const std::string& key) {
+  const size_t dot = key.rfind('.');
+  return dot == std::string::npos ? "" : key.substr(0, dot);
+}
+
+uint32_t LineOf(const toml::node& node) { return node.source().begin.line; }
+
+const char* TypeName(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table:
+      return "a section";
+    case toml::node_type::array:
+      return "a list";
+    case toml::node_type::string:
+      return "text";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a fraction";
+    case toml::node_type::boolean:
+      return "true or false";
+    default:
+      return "a date or time";
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<TomlReader> TomlReader::Parse(const std::string& text, const std::string& path) {
+  try {
+    return TomlReader(toml::parse(text, path), path);
+  } catch (const toml::parse_error& error) {
+    const std::string_view what = error.description();
+    return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                     absl::StrCat(path, ":", error.source().begin.line, ": ",
+                                  Printable(absl::string_view(what.data(), what.size()))));
+  }
+}
+
+const toml::node* TomlReader::Find(const std::string& key) {
+  known_.insert(key);
+  if (const std::string section = SectionOf(key); !section.empty()) sections_.insert(section);
+  return table_.at_path(key).node();
+}
+
+bool TomlReader::Text(const std::string& key, std::string& out, const Check& check) {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return false;
+  const auto* text = node->as_string();
+  if (text == nullptr) {
+    Report(LineOf(*node), key, absl::StrCat("expected text in quotes, found ", TypeName(*node)));
+    return false;
+  }
+  if (const auto wrong = check ? check(text->get()) : std::nullopt) {
+    Report(LineOf(*node), key, absl::StrCat("\"", Printable(text->get()), "\" ", *wrong));
+    return false;
+  }
+  out = text->get();
+  return true;
+}
+
+bool TomlReader::TextList(const std::string& key, std::vector<std::string>& out,
+                          const Check& check) {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return false;
+  const toml::array* list = node->as_array();
+  if (list == nullptr) {
+    Report(LineOf(*node), key, absl::StrCat("expected a list of texts, found ", TypeName(*node)));
+    return false;
+  }
+  std::vector<std::string> values;
+  for (const toml::node& element : *list) {
+    const auto* text = element.as_string();
+    if (text == nullptr) {
+      Report(LineOf(element), key,
+             absl::StrCat("expected text in quotes, found ", TypeName(element)));
+      continue;
+    }
+    if (const auto wrong = check ? check(text->get()) : std::nullopt) {
+      Report(LineOf(element), key, absl::StrCat("\"", Printable(text->get()), "\" ", *wrong));
+      continue;
+    }
+    values.push_back(text->get());
+  }
+  if (values.size() != list->size()) return false;
+  out = std::move(values);
+  return true;
+}
+
+bool TomlReader::Integer(const std::string& key, int64_t min, int64_t max, int64_t& out) {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return false;
+  const auto* number = node->as_integer();
+  if (number == nullptr) {
+    Report(LineOf(*node), key, absl::StrCat("expected an integer, found ", TypeName(*node)));
+    return false;
+  }
+  if (number->get() < min || number->get() > max) {
+    Report(LineOf(*node), key, absl::StrCat(number->get(), " is not from ", min, " to ", max));
+    return false;
+  }
+  out = number->get();
+  return true;
+}
+
+bool TomlReader::Duration(const std::string& key, absl::Duration min, absl::Duration max,
+                          absl::Duration& out) {
+  absl::Duration value;
+  std::string text;
+  const bool found = Text(key, text, [&](absl::string_view input) -> std::optional<std::string> {
+    if (!absl::ParseDuration(input, &value)) return "is not a duration such as \"5s\" or \"2m\"";
+    if (value >= min && value <= max) return std::nullopt;
+    return absl::StrCat("is not from ", absl::FormatDuration(min), " to ",
+                        absl::FormatDuration(max));
+  });
+  if (found) out = value;
+  return found;
+}
+
+void TomlReader::Require(const std::string& key) {
+  if (Find(key) != nullptr) return;
+  const std::string section = SectionOf(key);
+  const toml::node* parent = section.empty() ? nullptr : table_.at_path(section).node();
+  if (parent != nullptr && !parent->is_table()) return;  // reported as such
+  Report(parent == nullptr ? 0 : LineOf(*parent), key, "required");
+}
+
+void TomlReader::Problem(const std::string& key, const std::string& what) {
+  const toml::node* node = table_.at_path(key).node();
+  Report(node == nullptr ? 0 : LineOf(*node), key, what);
+}
+
+void TomlReader::Report(uint32_t line, const std::string& key, const std::string& what) {
+  const std::string place = line == 0 ? path_ : absl::StrCat(path_, ":", line);
+  problems_.push_back({line, absl::StrCat(place, ": ", key, ": ", what)});
+}
+
+void TomlReader::ReportUnknown(const toml::table& table, const std::string& prefix) {
+  for (const auto& [name, node] : table) {
+    const std::string key =
+        absl::StrCat(prefix, Printable(absl::string_view(name.data(), name.length())));
+    if (known_.count(key) != 0) continue;
+    if (sections_.count(key) == 0) {
+      Report(name.source().begin.line, key, absl::StrCat("unknown key", Suggestion(key)));
+    } else if (const toml::table* inner = node.as_table()) {
+      ReportUnknown(*inner, key + ".");
+    } else {
+      Report(name.source().begin.line, key,
+             absl::StrCat("expected a section [", key, "], found ", TypeName(node)));
+    }
+  }
+}
+
+std::string TomlReader::Suggestion(const std::string& key) const {
+  const std::string name = LastPart(key);
+  std::string best;
+  // A third of the letters wrong is still a slip; more is another word.
+  size_t best_distance = name.size() / 3 + 1;
+  const auto consider = [&](const std::string& candidate) {
+    // The right name in another section is a likely mistake too, but the same section comes first.
+    const size_t elsewhere = SectionOf(candidate) == SectionOf(key) ? 0 : 1;
+    const size_t distance = EditDistance(name, LastPart(candidate)) + elsewhere;
+    if (distance <= best_distance && (best.empty() || distance < best_distance)) {
+      best = candidate;
+      best_distance = distance;
+    }
+  };
+  for (const std::string& candidate : known_) consider(candidate);
+  for (const std::string& candidate : sections_) consider(candidate);
+  if (best.empty()) return "";
+  const bool same = SectionOf(best) == SectionOf(key);
+  return absl::StrCat(" (did you mean ", same ? LastPart(best) : best, "?)");
+}
+
+absl::Status TomlReader::Finish() {
+  ReportUnknown(table_, "");
+  if (problems_.empty()) return absl::OkStatus();
+  std::stable_sort(problems_.begin(), problems_.end(),
+                   [](const Found& a, const Found& b) { return a.line < b.line; });
+  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                   absl::StrJoin(problems_, "\n", [](std::string* out, const Found& problem) {
+                     out->append(problem.text);
+                   }));
+}
+
+}  // namespace hostq

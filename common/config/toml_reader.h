@@ -1,0 +1,77 @@
+#pragma once
+
+// For common/config only: brings in toml++.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "toml++/toml.h"
+
+namespace hostq {
+
+// Reads one TOML document key by key and collects everything that is wrong with it. A key that
+// nobody has asked for by the time of Finish() is unknown. Keys are dotted: "cluster.name". Values
+// that are absent or wrong leave `out` as it was.
+class TomlReader {
+ public:
+  // What is wrong with a text, or nothing.
+  using Check = std::function<std::optional<std::string>(absl::string_view)>;
+
+  // Errors: INVALID_ARGUMENT (INVALID_ARGUMENT) if it is not TOML.
+  static absl::StatusOr<TomlReader> Parse(const std::string& text, const std::string& path);
+
+  // The readers return whether the key is there and right.
+  bool Text(const std::string& key, std::string& out, const Check& check);
+  bool TextList(const std::string& key, std::vector<std::string>& out, const Check& check);
+  bool Integer(const std::string& key, int64_t min, int64_t max, int64_t& out);
+  // Text such as "5s" or "1m30s".
+  bool Duration(const std::string& key, absl::Duration min, absl::Duration max,
+                absl::Duration& out);
+  // Reports if the key is absent.
+  void Require(const std::string& key);
+  // Reports something that only shows when several keys are known.
+  void Problem(const std::string& key, const std::string& what);
+
+  // OK, or INVALID_ARGUMENT (INVALID_ARGUMENT) with all that was wrong, in order of lines.
+  absl::Status Finish();
+
+ private:
+  struct Found {
+    uint32_t line;  // 0: none
+    std::string text;
+  };
+  TomlReader(toml::table table, std::string path)
+      : table_(std::move(table)), path_(std::move(path)) {}
+
+  const toml::node* Find(const std::string& key);
+  void Report(uint32_t line, const std::string& key, const std::string& what);
+  void ReportUnknown(const toml::table& table, const std::string& prefix);
+  std::string Suggestion(const std::string& key) const;
+
+  toml::table table_;
+  std::string path_;
+  std::set<std::string> known_;
+  std::set<std::string> sections_;
+  std::vector<Found> problems_;
+};
+
+// Checks for TomlReader::Text: what is wrong with the value, or nothing.
+std::optional<std::string> CheckName(absl::string_view text);
+std::optional<std::string> CheckAbsolutePath(absl::string_view text);
+// An address a machine can have: not unspecified, not multicast.
+std::optional<std::string> CheckHostAddress(absl::string_view text);
+// "ADDRESS:PORT", IPv6 in brackets; the unspecified address is allowed.
+std::optional<std::string> CheckListenAddress(absl::string_view text);
+// "203.0.113.0/24" with nothing set behind the prefix.
+std::optional<std::string> CheckAddressRange(absl::string_view text);
+std::optional<std::string> CheckLogLevel(absl::string_view text);
+
+}  // namespace hostq

@@ -1,0 +1,259 @@
+// What every Store must do. Parameterized: today over SQLite.
+#include "manager/store/store.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "common/base/error.h"
+#include "manager/store/sqlite/sqlite_store.h"
+
+namespace hostq::manager {
+namespace {
+
+// A place for a database that can be opened again.
+class Place {
+ public:
+  virtual ~Place() = default;
+  virtual absl::StatusOr<std::unique_ptr<Store>> Open() = 0;
+};
+
+class SqlitePlace final : public Place {
+ public:
+  SqlitePlace() {
+    char path[] = "/tmp/hostq-store-test.XXXXXX";
+    directory_ = mkdtemp(path);
+  }
+  ~SqlitePlace() override { std::filesystem::remove_all(directory_); }
+  absl::StatusOr<std::unique_ptr<Store>> Open() override {
+    absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path());
+    if (!store.ok()) return store.status();
+    return std::unique_ptr<Store>(*std::move(store));
+  }
+  std::string path() const { return directory_ + "/hostq.db"; }
+
+ private:
+  std::string directory_;
+};
+
+using PlaceFactory = std::function<std::unique_ptr<Place>()>;
+
+class StoreTest : public testing::TestWithParam<PlaceFactory> {
+ protected:
+  StoreTest() : place_(GetParam()()) { Reopen(); }
+
+  void Reopen() {
+    store_.reset();
+    absl::StatusOr<std::unique_ptr<Store>> store = place_->Open();
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+
+  static Command MakeCommand(CommandId id, const std::string& request_id = "") {
+    Command command;
+    command.id = id;
+    command.kind = "create_account";
+    command.resource_key = "account/x.example";
+    command.actor = "root";
+    command.request_id = request_id;
+    command.request = std::string("re\0quest", 8);
+    command.spec = std::string("\xff\0spec", 6);
+    command.work = "work";
+    command.create_time = absl::FromUnixMicros(1'800'000'000'000'123);
+    command.timeout = absl::Minutes(7);
+    for (const char* node : {"storage1", "web1"}) {
+      Task& task = command.tasks.emplace_back();
+      task.node = node;
+      task.stage = node[0] == 'w';
+      task.phase_time = command.create_time;
+    }
+    return command;
+  }
+
+  absl::Status Commit(std::vector<Mutation> mutations) { return store_->Commit(mutations); }
+
+  std::unique_ptr<Place> place_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_P(StoreTest, EmptyAtFirst) {
+  const absl::StatusOr<Snapshot> snapshot = store_->Load();
+  ASSERT_TRUE(snapshot.ok());
+  EXPECT_EQ(snapshot->term, 0u);
+  EXPECT_EQ(snapshot->last_sequence, 0);
+  EXPECT_TRUE(snapshot->live.empty());
+  EXPECT_EQ(ReasonOf(store_->GetCommand(1).status()), Reason::kUnknownCommand);
+}
+
+TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
+  Command command = MakeCommand(17, "request-1");
+  command.not_after = absl::FromUnixSeconds(1'900'000'000);
+  command.needs_ready = false;
+  command.tasks[0].evidence = {{"mac", "02:00"}, {"empty", ""}};
+  command.tasks[0].message = "it's \"quoted\"";
+  ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
+  Reopen();
+  const Command read = *store_->GetCommand(17);
+  EXPECT_EQ(read.kind, command.kind);
+  EXPECT_EQ(read.resource_key, command.resource_key);
+  EXPECT_EQ(read.request_id, "request-1");
+  EXPECT_EQ(read.request, command.request);
+  EXPECT_EQ(read.spec, command.spec);
+  EXPECT_EQ(read.create_time, command.create_time);
+  EXPECT_EQ(read.not_after, command.not_after);
+  EXPECT_EQ(read.timeout, command.timeout);
+  EXPECT_FALSE(read.needs_ready);
+  EXPECT_EQ(read.finish_time, absl::InfiniteFuture());
+  ASSERT_EQ(read.tasks.size(), 2u);
+  EXPECT_EQ(read.tasks[0].node, "storage1");
+  EXPECT_EQ(read.tasks[0].evidence, command.tasks[0].evidence);
+  EXPECT_EQ(read.tasks[0].message, command.tasks[0].message);
+  EXPECT_EQ(read.tasks[1].stage, 1);
+}
+
+TEST_P(StoreTest, GuardedUpdateNeedsPhaseAttemptAndEpoch) {
+  const Command command = MakeCommand(1);
+  ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
+  Task leased = command.tasks[1];
+  leased.phase = Phase::kLeased;
+  leased.attempt = 1;
+  leased.epoch = (uint64_t{1} << 63) + 5;
+  ASSERT_TRUE(Commit({UpdateTask{1, Phase::kQueued, 0, 0, leased}}).ok());
+  EXPECT_EQ(store_->GetCommand(1)->FindTask("web1")->epoch, leased.epoch);
+  for (const UpdateTask& stale : {UpdateTask{1, Phase::kQueued, 1, leased.epoch, leased},
+                                  UpdateTask{1, Phase::kLeased, 0, leased.epoch, leased},
+                                  UpdateTask{1, Phase::kLeased, 1, leased.epoch - 1, leased},
+                                  UpdateTask{2, Phase::kLeased, 1, leased.epoch, leased}}) {
+    EXPECT_EQ(Commit({stale}).code(), absl::StatusCode::kAborted);
+  }
+}
+
+TEST_P(StoreTest, BatchIsAllOrNothing) {
+  ASSERT_TRUE(Commit({InsertCommand{MakeCommand(1)}}).ok());
+  Event event;
+  event.sequence = 1;
+  Task task;
+  task.node = "web1";
+  EXPECT_FALSE(Commit({InsertCommand{MakeCommand(2)}, ResourceChange{"account", "x", "row"}, event,
+                       UpdateTask{1, Phase::kParked, 0, 0, task}})
+                   .ok());
+  EXPECT_FALSE(store_->GetCommand(2).ok());
+  const Snapshot snapshot = *store_->Load();
+  EXPECT_TRUE(snapshot.resources.empty());
+  EXPECT_EQ(snapshot.last_sequence, 0);
+}
+
+TEST_P(StoreTest, FinishedCommandsLeaveTheLiveSetAndStayReadable) {
+  Command command = MakeCommand(1, "r1");
+  ASSERT_TRUE(Commit({InsertCommand{command}, InsertCommand{MakeCommand(2)}}).ok());
+  std::vector<Mutation> mutations;
+  for (Task task : command.tasks) {
+    task.phase = Phase::kFinished;
+    task.outcome = Outcome::kSucceeded;
+    mutations.push_back(UpdateTask{1, Phase::kQueued, 0, 0, task});
+  }
+  mutations.push_back(
+      FinishCommand{1, CommandState::kSucceeded, absl::FromUnixSeconds(1'800'000'100)});
+  ASSERT_TRUE(Commit(mutations).ok());
+  Reopen();
+  const Snapshot snapshot = *store_->Load();
+  ASSERT_EQ(snapshot.live.size(), 1u);
+  EXPECT_EQ(snapshot.live[0].id, 2);
+  EXPECT_EQ(snapshot.live[0].tasks.size(), 2u);
+  EXPECT_EQ(snapshot.last_command, 2);
+  EXPECT_EQ(store_->GetCommand(1)->state, CommandState::kSucceeded);
+  EXPECT_EQ((*store_->FindRequest("r1"))->id, 1);
+  EXPECT_FALSE(store_->FindRequest("r2")->has_value());
+  EXPECT_FALSE(Commit({FinishCommand{1, CommandState::kFailed, absl::FromUnixSeconds(1)}}).ok())
+      << "terminal is terminal";
+}
+
+TEST_P(StoreTest, RequestIdIsUnique) {
+  ASSERT_TRUE(Commit({InsertCommand{MakeCommand(1, "same")}}).ok());
+  EXPECT_FALSE(Commit({InsertCommand{MakeCommand(2, "same")}}).ok());
+}
+
+TEST_P(StoreTest, ListsNewestFirstByPage) {
+  for (int id = 1; id <= 5; ++id) {
+    Command command = MakeCommand(id);
+    command.resource_key = id % 2 ? "odd" : "even";
+    ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
+  }
+  const auto ids = [](const std::vector<Command>& commands) {
+    std::vector<CommandId> out;
+    for (const Command& command : commands) out.push_back(command.id);
+    return out;
+  };
+  EXPECT_EQ(ids(*store_->ListCommands({.limit = 2})), (std::vector<CommandId>{5, 4}));
+  EXPECT_EQ(ids(*store_->ListCommands({.before = 4, .limit = 2})), (std::vector<CommandId>{3, 2}));
+  EXPECT_EQ(ids(*store_->ListCommands({.resource_key = "odd"})), (std::vector<CommandId>{5, 3, 1}));
+  EXPECT_EQ(store_->ListCommands({.active_only = true})->size(), 5u);
+}
+
+TEST_P(StoreTest, OrphansAreKeptUnlessTheAttemptIsKnown) {
+  const Attempt attempt{
+      1, 9, absl::FromUnixSeconds(1), absl::FromUnixSeconds(2), Reason::kNone, "", "steps"};
+  ASSERT_TRUE(Commit({InsertCommand{MakeCommand(1)}, InsertAttempt{1, "web1", attempt}}).ok());
+  const InsertOrphan repeated{{1, "web1", 1, 9}, absl::FromUnixSeconds(3), attempt};
+  ASSERT_TRUE(Commit({repeated}).ok());
+  Attempt other = attempt;
+  other.epoch = 10;
+  const InsertOrphan orphan{{1, "web1", 1, 10}, absl::FromUnixSeconds(3), other};
+  ASSERT_TRUE(Commit({orphan, orphan}).ok());
+  const auto attempts = *store_->ListAttempts(1);
+  ASSERT_EQ(attempts.size(), 1u);
+  EXPECT_EQ(attempts[0].node, "web1");
+  EXPECT_EQ(attempts[0].attempt.steps, "steps");
+}
+
+TEST_P(StoreTest, EventsAreReadFromAnySequence) {
+  for (int64_t sequence = 1; sequence <= 10; ++sequence) {
+    Event event;
+    event.sequence = sequence;
+    event.time = absl::FromUnixMicros(sequence);
+    event.type = EventType::kNodeConnected;
+    event.node = "web1";
+    event.message = "m";
+    ASSERT_TRUE(Commit({event}).ok());
+  }
+  const std::vector<Event> events = *store_->ListEvents(7, 2);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].sequence, 8);
+  EXPECT_EQ(events[1].type, EventType::kNodeConnected);
+  EXPECT_EQ(store_->Load()->last_sequence, 10);
+}
+
+TEST_P(StoreTest, ResourcesAreReplacedAndDeleted) {
+  ASSERT_TRUE(Commit({ResourceChange{"node", "a", "1"}, ResourceChange{"node", "b", "2"}}).ok());
+  ASSERT_TRUE(
+      Commit({ResourceChange{"node", "a", "3"}, ResourceChange{"node", "b", std::nullopt}}).ok());
+  const Snapshot snapshot = *store_->Load();
+  ASSERT_EQ(snapshot.resources.size(), 1u);
+  EXPECT_EQ(snapshot.resources[0].data, "3");
+}
+
+TEST_P(StoreTest, TermSurvives) {
+  ASSERT_TRUE(Commit({SetTerm{41}}).ok());
+  ASSERT_TRUE(Commit({SetTerm{42}}).ok());
+  Reopen();
+  EXPECT_EQ(store_->Load()->term, 42u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreTest, testing::Values([] {
+                           return std::unique_ptr<Place>(std::make_unique<SqlitePlace>());
+                         }));
+
+TEST(SqliteStoreTest, GarbageIsRefusedWithAReasonAndLeftAlone) {
+  SqlitePlace place;
+  const std::string garbage(10'000, 'x');
+  std::ofstream(place.path()) << garbage;
+  const auto store = place.Open();
+  EXPECT_EQ(ReasonOf(store.status()), Reason::kStoreUnavailable);
+  EXPECT_EQ(std::filesystem::file_size(place.path()), garbage.size());
+}
+
+}  // namespace
+}  // namespace hostq::manager

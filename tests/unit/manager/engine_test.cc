@@ -1,0 +1,329 @@
+// The engine over the real SQLite store, driven round by round without a thread: what is
+// acknowledged is durable, and a restart goes on where it was.
+#include "manager/engine/engine.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "common/base/error.h"
+#include "manager/store/sqlite/sqlite_store.h"
+
+namespace hostq::manager {
+namespace {
+
+class FakeResources final : public Resources {
+ public:
+  ChangeSet AttemptEnded(const Command&, const Task&, const Attempt&) override {
+    ++attempts;
+    return {};
+  }
+  ChangeSet CommandFinished(const Command& command) override {
+    ChangeSet changes;
+    changes.resources.push_back({"account", command.resource_key, std::nullopt});
+    return changes;
+  }
+  std::optional<PlannedCommand> NodeConnected(const NodeState&) override { return std::nullopt; }
+  int attempts = 0;
+};
+
+// Fails every commit while told to.
+class FaultyStore final : public Store {
+ public:
+  explicit FaultyStore(Store& store) : store_(store) {}
+  absl::StatusOr<Snapshot> Load() override { return store_.Load(); }
+  absl::Status Commit(absl::Span<const Mutation> mutations) override {
+    ++commits;
+    return failing ? absl::ResourceExhaustedError("disk full") : store_.Commit(mutations);
+  }
+  absl::StatusOr<Command> GetCommand(CommandId id) override { return store_.GetCommand(id); }
+  absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) override {
+    return store_.ListCommands(query);
+  }
+  absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view id) override {
+    return store_.FindRequest(id);
+  }
+  absl::StatusOr<std::vector<TaskAttempt>> ListAttempts(CommandId id) override {
+    return store_.ListAttempts(id);
+  }
+  absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override {
+    return store_.ListEvents(sequence, limit);
+  }
+  bool failing = false;
+  int commits = 0;
+
+ private:
+  Store& store_;
+};
+
+class FakeSession final : public AgentSession {
+ public:
+  void Assign(const SendAssign& assign) override { assigns.push_back(assign); }
+  void Acknowledge(const Lease& lease) override { acknowledged.push_back(lease); }
+  void Cancel(const Lease&) override {}
+  void Close(const absl::Status& status) override { closed = status; }
+  void Flush() override { ++flushes; }
+  std::vector<SendAssign> assigns;
+  std::vector<Lease> acknowledged;
+  absl::Status closed;
+  int flushes = 0;
+};
+
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() {
+    char path[] = "/tmp/hostq-engine-test.XXXXXX";
+    directory_ = mkdtemp(path);
+    Restart();
+  }
+  ~EngineTest() override {
+    engine_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  // As after kill -9: nothing of the engine's memory survives.
+  void Restart() {
+    engine_.reset();
+    sqlite_.reset();
+    sqlite_ = *SqliteStore::Open(directory_ + "/hostq.db");
+    store_ = std::make_unique<FaultyStore>(*sqlite_);
+    absl::StatusOr<Snapshot> snapshot = store_->Load();
+    ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+    engine_ = std::make_unique<Engine>(*store_, resources_, clock_, random_, Engine::Options());
+    NodeState node;
+    node.name = "web1";
+    node.joined = node.admitted = true;
+    ASSERT_TRUE(engine_->Start(*std::move(snapshot), {node}).ok());
+    session_ = std::make_shared<FakeSession>();
+  }
+
+  Welcomed Connect(std::vector<HelloFacts::InFlight> in_flight = {},
+                   std::vector<Lease> outbox = {}) {
+    HelloFacts hello;
+    hello.node = "web1";
+    hello.kinds = {"a"};
+    hello.credits = 4;
+    hello.in_flight = std::move(in_flight);
+    hello.outbox = std::move(outbox);
+    absl::StatusOr<Welcomed> welcomed = absl::UnknownError("not answered");
+    engine_->Connect(hello, session_,
+                     [&](absl::StatusOr<Welcomed> answer) { welcomed = std::move(answer); });
+    engine_->RunOnce();
+    EXPECT_TRUE(welcomed.ok()) << welcomed.status();
+    return welcomed.ok() ? *welcomed : Welcomed{};
+  }
+
+  absl::StatusOr<Submitted> Submit(const std::string& request_id = "",
+                                   const std::string& request = "r",
+                                   const std::string& key = "account/x") {
+    absl::StatusOr<Submitted> answer = absl::UnknownError("not answered");
+    Submission submission;
+    submission.actor = "tester";
+    submission.request_id = request_id;
+    submission.request = request;
+    submission.plan = [key](const Now&) -> absl::StatusOr<PlannedCommand> {
+      PlannedCommand plan;
+      plan.kind = "a";
+      plan.resource_key = key;
+      plan.spec = "spec";
+      plan.work = "work";
+      plan.tasks = {{"web1", 0}};
+      plan.changes.resources.push_back({"account", key, "row"});
+      return plan;
+    };
+    engine_->Submit(std::move(submission),
+                    [&](absl::StatusOr<Submitted> result) { answer = std::move(result); });
+    engine_->RunOnce();
+    return answer;
+  }
+
+  void Result(uint64_t session, const Lease& lease, Reason reason = Reason::kNone) {
+    ResultFacts result;
+    result.lease = lease;
+    result.reason = reason;
+    result.start_time = result.finish_time = clock_.Now();
+    engine_->Result(session, result);
+    engine_->RunOnce();
+  }
+
+  std::string directory_;
+  FakeClock clock_{absl::FromUnixSeconds(1'800'000'000)};
+  SeededRandom random_{1};
+  FakeResources resources_;
+  std::unique_ptr<SqliteStore> sqlite_;
+  std::unique_ptr<FaultyStore> store_;
+  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<FakeSession> session_;
+};
+
+TEST_F(EngineTest, WholeLifeCostsTwoCommits) {
+  const Welcomed welcomed = Connect();
+  const int before = store_->commits;
+  const absl::StatusOr<Submitted> submitted = Submit();
+  ASSERT_TRUE(submitted.ok()) << submitted.status();
+  ASSERT_EQ(session_->assigns.size(), 1u);
+  const Lease lease = session_->assigns[0].lease;
+  engine_->Accepted(welcomed.session, lease);
+  engine_->Progress(welcomed.session, lease, "step", 0, 1, false, {});
+  engine_->RunOnce();
+  Result(welcomed.session, lease);
+  EXPECT_EQ(store_->commits - before, 2);
+  EXPECT_EQ(session_->acknowledged, std::vector<Lease>{lease});
+  const absl::StatusOr<Command> stored = store_->GetCommand(submitted->command.id);
+  ASSERT_TRUE(stored.ok());
+  EXPECT_EQ(stored->state, CommandState::kSucceeded);
+  EXPECT_EQ(store_->ListAttempts(stored->id)->size(), 1u);
+  EXPECT_EQ(resources_.attempts, 1);
+}
+
+TEST_F(EngineTest, RelaxedChangesAreWrittenSoon) {
+  const Welcomed welcomed = Connect();
+  ASSERT_TRUE(Submit().ok());
+  engine_->Accepted(welcomed.session, session_->assigns[0].lease);
+  engine_->RunOnce();
+  const int64_t before = engine_->last_sequence();
+  clock_.Advance(absl::Milliseconds(150));
+  engine_->RunOnce();
+  EXPECT_GT(engine_->last_sequence(), before);
+}
+
+TEST_F(EngineTest, AcknowledgedCommandSurvivesAndIsSentAfterRestart) {
+  const absl::StatusOr<Submitted> submitted = Submit();
+  ASSERT_TRUE(submitted.ok());
+  Restart();
+  EXPECT_EQ(Connect().term, 2u);
+  ASSERT_EQ(session_->assigns.size(), 1u);
+  EXPECT_EQ(session_->assigns[0].lease.command, submitted->command.id);
+  EXPECT_EQ(session_->assigns[0].work, "work");
+}
+
+TEST_F(EngineTest, RestartBetweenSendingAndResultTakesTheResultOnce) {
+  Connect();
+  ASSERT_TRUE(Submit().ok());
+  const Lease lease = session_->assigns[0].lease;
+  Restart();
+  const Welcomed welcomed = Connect({}, {lease});
+  EXPECT_TRUE(session_->assigns.empty()) << "not sent a second time";
+  Result(welcomed.session, lease);
+  Result(welcomed.session, lease);
+  EXPECT_EQ(session_->acknowledged.size(), 2u) << "the repeated one is acknowledged too";
+  EXPECT_EQ(store_->GetCommand(lease.command)->state, CommandState::kSucceeded);
+  EXPECT_EQ(store_->ListAttempts(lease.command)->size(), 1u);
+}
+
+TEST_F(EngineTest, RequestIdGivesTheFirstAnswerAlsoAfterRestartAndEnd) {
+  const absl::StatusOr<Submitted> first = Submit("id-1", "same");
+  ASSERT_TRUE(first.ok());
+  const absl::StatusOr<Submitted> again = Submit("id-1", "same");
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE(again->repeated);
+  EXPECT_EQ(again->command.id, first->command.id);
+  EXPECT_EQ(ReasonOf(Submit("id-1", "other").status()), Reason::kRequestIdReused);
+  Restart();
+  const Welcomed welcomed = Connect();
+  Result(welcomed.session, session_->assigns[0].lease);
+  const absl::StatusOr<Submitted> ended = Submit("id-1", "same");
+  ASSERT_TRUE(ended.ok());
+  EXPECT_TRUE(ended->repeated);
+  EXPECT_EQ(ended->command.state, CommandState::kSucceeded);
+}
+
+TEST_F(EngineTest, FailedCommitAcknowledgesNothingAndIsSticky) {
+  Connect();
+  store_->failing = true;
+  const absl::StatusOr<Submitted> refused = Submit();
+  EXPECT_EQ(ReasonOf(refused.status()), Reason::kStoreUnavailable);
+  EXPECT_TRUE(session_->assigns.empty());
+  EXPECT_FALSE(session_->closed.ok());
+  store_->failing = false;
+  EXPECT_EQ(ReasonOf(Submit().status()), Reason::kStoreUnavailable);
+  bool read = false;
+  engine_->Read([&](const Queue&, const Now&) { read = true; });
+  engine_->RunOnce();
+  EXPECT_TRUE(read) << "reading goes on";
+  Restart();
+  EXPECT_TRUE(Submit().ok());
+  EXPECT_EQ(store_->ListCommands({})->size(), 1u);
+}
+
+TEST_F(EngineTest, RequestAndItsResourceChangesAreOneTransaction) {
+  ASSERT_TRUE(Submit().ok());
+  Restart();
+  EXPECT_EQ(sqlite_->Load()->resources.size(), 1u);
+  const Welcomed welcomed = Connect();
+  Result(welcomed.session, session_->assigns[0].lease);
+  EXPECT_TRUE(sqlite_->Load()->resources.empty()) << "CommandFinished removed it";
+}
+
+TEST_F(EngineTest, EventsAreNumberedWithoutGapAndAnnounced) {
+  int64_t announced = 0;
+  const uint64_t handle = engine_->AddListener([&](int64_t sequence) { announced = sequence; });
+  const Welcomed welcomed = Connect();
+  ASSERT_TRUE(Submit().ok());
+  Result(welcomed.session, session_->assigns[0].lease);
+  const std::vector<Event> events = *store_->ListEvents(0, 1000);
+  for (size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].sequence, static_cast<int64_t>(i) + 1);
+  }
+  EXPECT_EQ(announced, events.back().sequence);
+  engine_->RemoveListener(handle);
+  ASSERT_TRUE(Submit().ok());
+  EXPECT_EQ(announced, events.back().sequence);
+}
+
+TEST_F(EngineTest, ActsOnEndedAndUnknownCommandsAreRefused) {
+  const Welcomed welcomed = Connect();
+  const CommandId id = Submit()->command.id;
+  Result(welcomed.session, session_->assigns[0].lease);
+  absl::Status status;
+  const auto keep = [&](absl::StatusOr<Command> answer) { status = answer.status(); };
+  engine_->Cancel(id, "x", keep);
+  engine_->RunOnce();
+  EXPECT_EQ(ReasonOf(status), Reason::kCommandFinished);
+  engine_->Retry(12345, "", "x", keep);
+  engine_->RunOnce();
+  EXPECT_EQ(ReasonOf(status), Reason::kUnknownCommand);
+}
+
+TEST_F(EngineTest, WhatIsLeftInTheMailboxIsAnsweredAtStop) {
+  absl::Status status;
+  Submission submission;
+  submission.plan = [](const Now&) -> absl::StatusOr<PlannedCommand> {
+    return absl::InternalError("must not be planned");
+  };
+  engine_->Submit(std::move(submission),
+                  [&](absl::StatusOr<Submitted> answer) { status = answer.status(); });
+  engine_->Stop();
+  EXPECT_EQ(ReasonOf(status), Reason::kShuttingDown);
+}
+
+TEST_F(EngineTest, RunsInItsOwnThread) {
+  engine_->StartThread();
+  for (int i = 0; i < 50; ++i) {
+    Mutex mutex;
+    CondVar answered;
+    bool done = false;
+    Submission submission;
+    submission.plan = [](const Now&) -> absl::StatusOr<PlannedCommand> {
+      PlannedCommand plan;
+      plan.kind = "a";
+      plan.resource_key = "k";
+      plan.tasks = {{"web1", 0}};
+      return plan;
+    };
+    engine_->Submit(std::move(submission), [&](absl::StatusOr<Submitted> answer) {
+      EXPECT_TRUE(answer.ok());
+      const MutexLock lock(mutex);
+      done = true;
+      answered.NotifyAll();
+    });
+    const MutexLock lock(mutex);
+    while (!done) answered.Wait(mutex);
+  }
+  engine_->Stop();
+  EXPECT_EQ(store_->ListCommands({})->size(), 50u);
+}
+
+}  // namespace
+}  // namespace hostq::manager

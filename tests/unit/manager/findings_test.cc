@@ -1,0 +1,172 @@
+// Each reason why a task does not move is provoked, and only then named.
+#include "manager/domain/findings.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/id.h"
+#include "queue_harness.h"
+
+namespace hostq::manager {
+namespace {
+
+Finding Of(QueueHarness& h, CommandId id, const std::string& node) {
+  const Command* command = h.queue.Find(id);
+  EXPECT_NE(command, nullptr);
+  return *Explain(h.queue, *command, *command->FindTask(node), h.now);
+}
+
+TEST(FindingsTest, NodeThatNeverJoinedIsNamed) {
+  QueueHarness h;
+  NodeState node;
+  node.name = "web1";
+  (void)h.Do([&](Changes& out) {
+    h.queue.SetNode(node, h.now, out);
+    return absl::OkStatus();
+  });
+  const Finding finding = Of(h, h.Submit("a/x", {{"web1", 0}}), "web1");
+  EXPECT_EQ(finding.reason, Reason::kNodeNotJoined);
+  EXPECT_TRUE(finding.stuck);
+}
+
+TEST(FindingsTest, OfflineNodeSinceItLeft) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  h.Disconnect("web1");
+  const absl::Time left = h.now.wall;
+  h.Advance(absl::Minutes(3));
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  const Finding finding = Of(h, id, "web1");
+  EXPECT_EQ(finding.reason, Reason::kNodeOffline);
+  EXPECT_EQ(finding.since, left);
+  EXPECT_EQ(finding.owner, Owner::kNode);
+  EXPECT_NE(finding.summary.find("3m00s"), std::string::npos) << finding.summary;
+  EXPECT_NE(finding.remedy.find("on web1"), std::string::npos) << finding.remedy;
+}
+
+TEST(FindingsTest, PausedUnreadyFullAndUnknownKind) {
+  QueueHarness h;
+  h.AddNode("web1", false);
+  h.Connect("web1", 1);
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kNodeNotReady);
+  h.AddNode("web1", true);
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress);
+  const CommandId waits = h.Submit("a/y", {{"web1", 0}});
+  const Finding full = Of(h, waits, "web1");
+  EXPECT_EQ(full.reason, Reason::kNoCredit);
+  EXPECT_EQ(full.evidence.at("working_on"), "a a/x");
+  EXPECT_FALSE(full.stuck);
+  const CommandId unknown = h.Submit("a/z", {{"web1", 0}}, {.kind = "new_kind"});
+  EXPECT_EQ(Of(h, unknown, "web1").reason, Reason::kUnsupportedKind);
+  NodeState node = *h.queue.FindNode("web1");
+  node.paused = true;
+  node.paused_by = "anna";
+  node.pause_note = "new disk";
+  (void)h.Do([&](Changes& out) {
+    h.queue.SetNode(node, h.now, out);
+    return absl::OkStatus();
+  });
+  const Finding paused = Of(h, waits, "web1");
+  EXPECT_EQ(paused.reason, Reason::kNodePaused);
+  EXPECT_EQ(paused.evidence.at("note"), "new disk");
+}
+
+TEST(FindingsTest, BehindNamesTheRootThroughTheWholeChain) {
+  QueueHarness h;
+  for (const char* node : {"storage1", "web1"}) {
+    h.AddNode(node);
+    h.Connect(node);
+  }
+  const CommandId root = h.Submit("account/x", {{"storage1", 0}});
+  h.Result(h.LeaseOf(root, "storage1"), Reason::kUidTaken);
+  const CommandId staged = h.Submit("account/x", {{"storage1", 0}, {"web1", 1}});
+  const CommandId last = h.Submit("account/x", {{"web1", 0}});
+  const Finding behind = Of(h, last, "web1");
+  EXPECT_EQ(behind.reason, Reason::kBehind);
+  EXPECT_EQ(behind.root_task, TaskIdOf(root, "storage1"));
+  EXPECT_TRUE(behind.stuck);
+  EXPECT_EQ(behind.owner, InfoOf(Reason::kUidTaken).owner);
+  EXPECT_NE(behind.summary.find("UID_TAKEN"), std::string::npos) << behind.summary;
+  EXPECT_NE(behind.remedy.find(FormatId(root)), std::string::npos) << behind.remedy;
+  EXPECT_EQ(Of(h, staged, "web1").reason, Reason::kEarlierStage);
+}
+
+TEST(FindingsTest, BackingOffAndParkedTellTheCauseAndItsRemedy) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("account/x", {{"web1", 0}});
+  h.Result(h.LeaseOf(id, "web1"), Reason::kQuotaSetNotPermitted);
+  const Finding backing_off = Of(h, id, "web1");
+  EXPECT_EQ(backing_off.reason, Reason::kBackingOff);
+  EXPECT_EQ(backing_off.cause, Reason::kQuotaSetNotPermitted);
+  EXPECT_EQ(backing_off.owner, Owner::kFileServer);
+  EXPECT_TRUE(backing_off.stuck);
+  EXPECT_NE(backing_off.remedy.find("-S"), std::string::npos);
+  const CommandId other = h.Submit("account/y", {{"web1", 0}});
+  h.Result(h.LeaseOf(other, "web1"), Reason::kUidTaken);
+  const Finding parked = Of(h, other, "web1");
+  EXPECT_EQ(parked.reason, Reason::kParked);
+  EXPECT_EQ(parked.cause, Reason::kUidTaken);
+  EXPECT_NE(parked.remedy.find("hostq command retry " + FormatId(other)), std::string::npos)
+      << parked.remedy;
+}
+
+TEST(FindingsTest, EachPhaseWithTheNodeHasItsThreshold) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress);
+  h.Advance(absl::Seconds(11));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kNotAccepted);
+  h.Accept(h.LeaseOf(id, "web1"));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress);
+  h.Advance(absl::Seconds(61));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kNotStarted);
+  h.Progress(h.LeaseOf(id, "web1"));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress);
+  h.Advance(absl::Seconds(61));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kNoProgress);
+  h.Advance(absl::Minutes(5));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kOverdue);
+  h.Progress(h.LeaseOf(id, "web1"), true);
+  const Finding wedged = Of(h, id, "web1");
+  EXPECT_EQ(wedged.reason, Reason::kWedged);
+  EXPECT_EQ(wedged.evidence.at("pid"), "42");
+}
+
+TEST(FindingsTest, CancellationThatDoesNotTakeEffectIsNamed) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  h.Accept(h.LeaseOf(id, "web1"));
+  (void)h.Do([&](Changes& out) { return h.queue.Cancel(id, "admin", h.now, out); });
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress);
+  h.Advance(absl::Seconds(11));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kCancelUndone);
+}
+
+TEST(FindingsTest, ListsWhatIsStuckOldestFirst) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.AddNode("web2");
+  h.Connect("web1");
+  h.Advance(absl::Minutes(1));
+  const CommandId parked = h.Submit("a/x", {{"web1", 0}});
+  h.Result(h.LeaseOf(parked, "web1"), Reason::kUidTaken);
+  const CommandId moving = h.Submit("a/y", {{"web1", 0}});
+  h.Submit("a/z", {{"web2", 0}});
+  const std::vector<Finding> stuck = ExplainAll(h.queue, h.now, false);
+  ASSERT_EQ(stuck.size(), 2u);
+  EXPECT_EQ(stuck[0].node, "web2") << "offline since before";
+  EXPECT_EQ(stuck[1].command, parked);
+  EXPECT_EQ(ExplainAll(h.queue, h.now, true).size(), 3u);
+  h.Result(h.LeaseOf(moving, "web1"));
+  EXPECT_EQ(ExplainAll(h.queue, h.now, true).size(), 2u);
+}
+
+}  // namespace
+}  // namespace hostq::manager
