@@ -1,6 +1,8 @@
 #include "manager/domain/queue.h"
 
 #include <algorithm>
+#include <limits>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
@@ -478,11 +480,23 @@ void Queue::UpdateReadyFront(const LaneKey& lane) {
   if (front) UpdateReady(front);
 }
 
+uint64_t Queue::NextEpoch(Changes& out) {
+  if (leases_ == std::numeric_limits<uint32_t>::max()) RaiseTerm(term_ + 1, out);
+  return (term_ << 32) | ++leases_;
+}
+
+void Queue::RaiseTerm(uint64_t term, Changes& out) {
+  term_ = term;
+  leases_ = 0;
+  out.mutations.push_back(SetTerm{term_});
+  out.urgent = true;
+}
+
 void Queue::Send(Ref ref, NodeState& node, const Now& now, Changes& out) {
   Task& task = *ref.task;
   const Before before{task.phase, task.attempt, task.epoch};
   ++task.attempt;
-  task.epoch = (term_ << 32) | ++leases_;
+  task.epoch = NextEpoch(out);
   task.phase = Phase::kLeased;
   Record(ref, before, kManager, now, out);
   out.effects.push_back(SendAssign{node.name, node.session, LeaseOf(ref), ref.command->kind,
@@ -499,6 +513,7 @@ void Queue::DispatchTo(NodeState& node, const Now& now, Changes& out) {
   for (const CommandId id : candidates) {
     if (node.in_flight >= node.credits) return;
     const Ref ref = FindRef(id, node.name);
+    HOSTQ_CHECK(ref);
     if (ref.command->needs_ready && !node.admitted) continue;
     if (std::find(node.kinds.begin(), node.kinds.end(), ref.command->kind) == node.kinds.end()) {
       continue;
@@ -543,9 +558,7 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
   // The node has seen leases of ours that we do not remember (the database was restored from a
   // backup): new ones must be higher, or it would refuse them.
   if (hello.max_epoch > ((term_ << 32) | leases_)) {
-    term_ = TermOfEpoch(hello.max_epoch) + 1;
-    leases_ = 0;
-    out.mutations.push_back(SetTerm{term_});
+    RaiseTerm(TermOfEpoch(hello.max_epoch) + 1, out);
   }
   std::map<Lease, bool, bool (*)(const Lease&, const Lease&)> has(
       [](const Lease& a, const Lease& b) {

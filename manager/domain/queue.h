@@ -167,6 +167,8 @@ class Queue {
   void Lose(Ref ref, const Now& now, Changes& out);
   void Supersede(CommandId by, const std::vector<std::string>& kinds, const Now& now, Changes& out);
   Lease LeaseOf(Ref ref) const;
+  uint64_t NextEpoch(Changes& out);
+  void RaiseTerm(uint64_t term, Changes& out);
   void Send(Ref ref, NodeState& node, const Now& now, Changes& out);
   void DispatchTo(NodeState& node, const Now& now, Changes& out);
   // Sends every node that may be able to take more what it can take.

@@ -221,8 +221,7 @@ void Engine::Listener::Call(int64_t sequence) {
 }
 
 uint64_t Engine::AddListener(std::function<void(int64_t)> function) {
-  auto listener = std::make_shared<Listener>();
-  listener->function = std::move(function);
+  auto listener = std::make_shared<Listener>(std::move(function));
   const MutexLock lock(mutex_);
   listeners_.emplace_back(next_listener_, std::move(listener));
   return next_listener_++;

@@ -147,9 +147,10 @@ class Engine {
   using Input = std::function<void(const Now&)>;
   using Reply = std::function<void(const absl::Status&)>;
   struct Listener {
+    explicit Listener(std::function<void(int64_t)> f) : function(std::move(f)) {}
+    void Call(int64_t sequence);
     Mutex mutex;
     std::function<void(int64_t)> function ABSL_GUARDED_BY(mutex);
-    void Call(int64_t sequence);
   };
 
   // False: the mailbox is full, and the caller answers. Only what `bounded` says is ever refused.

@@ -1,0 +1,88 @@
+#!/bin/bash
+# tests/run.sh [TIER...]: installs what is missing, builds, and runs every tier of tests (or those
+# named). Ends with "N passed, N failed" and exits 0 only if everything passed.
+#
+#   format       clang-format, shellcheck
+#   release      builds what is shipped; unit, contract, lint and integration tests on it
+#   asan         the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan         the core (what links no gRPC) with ThreadSanitizer
+#   tidy         clang-tidy and clang's thread-safety analysis
+#   system       the main job on three hosts in the lab: real NFS, quotas, addresses
+#
+# The output of each tier is kept in build/test-logs/TIER.log.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+all_tiers=(format release asan tsan tidy system)
+logs=build/test-logs
+passed=0 failed=0
+
+usage() { sed -n '2,/^set -u/{s/^# \{0,1\}//;/^set -u/d;p}' "${BASH_SOURCE[0]}"; }
+
+tier_format() {
+  local bad=0
+  git ls-files -z '*.cc' '*.h' | xargs -0 -P 2 -n 40 clang-format --dry-run -Werror || bad=1
+  git ls-files -z '*.sh' '.ci/run' | xargs -0 shellcheck -x || bad=1
+  return $bad
+}
+
+build_and_test() { # PRESET
+  cmake --preset "$1" && cmake --build --preset "$1" && ctest --preset "$1"
+}
+tier_release() { build_and_test release; }
+tier_asan() { build_and_test asan; }
+tier_tsan() { build_and_test tsan; }
+
+tier_tidy() {
+  cmake --preset dev && cmake --build --preset dev --target hostq_proto hostq_proto_grpc || return 1
+  tests/lint/tidy.sh build/dev
+}
+
+tier_system() {
+  [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; } || return 1
+  deploy/lab/run.sh --timeout 600 tests/system/main-job.sh
+}
+
+# Adds what a tier's log says was run: ctest's summary, lines "N passed, N failed", else the tier
+# itself counts as one.
+count() { # LOG STATUS
+  local p f
+  read -r p f < <(awk '
+    /tests passed, [0-9]+ tests failed out of [0-9]+/ { f += $4; p += $NF - $4; seen = 1 }
+    /^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3; seen = 1 }
+    END { if (seen) print p + 0, f + 0; else print "none" }' "$1")
+  [[ $p == none ]] && { p=0 f=0; (($2 == 0)) && p=1; }
+  (($2 != 0 && f == 0)) && f=1
+  passed=$((passed + p)) failed=$((failed + f))
+  echo "$p passed, $f failed"
+}
+
+run_tier() { # TIER
+  local tier=$1 log=$logs/$1.log start=$SECONDS status
+  printf '== %s\n' "$tier"
+  "tier_$tier" >"$log" 2>&1
+  status=$?
+  ((status == 0)) || { tail -n 60 "$log"; echo "-- whole log: $log"; }
+  # Not in a pipe: count adds to the totals.
+  count "$log" "$status" >"$logs/count"
+  printf '   %s: %s in %d s\n' "$tier" "$(<"$logs/count")" $((SECONDS - start))
+}
+
+tiers=()
+for argument in "$@"; do
+  case $argument in
+    -h | --help) usage; exit 0 ;;
+    *)
+      [[ " ${all_tiers[*]} " == *" $argument "* ]] ||
+        { echo "tests/run.sh: no tier '$argument'; there are: ${all_tiers[*]}" >&2; exit 2; }
+      tiers+=("$argument")
+      ;;
+  esac
+done
+((${#tiers[@]})) || tiers=("${all_tiers[@]}")
+
+deploy/dependencies.sh test || { echo "tests/run.sh: cannot install what the tests need" >&2; exit 1; }
+mkdir -p "$logs"
+for tier in "${tiers[@]}"; do run_tier "$tier"; done
+printf '== %d s in all\n' "$SECONDS"
+echo "$passed passed, $failed failed"
+((failed == 0 && passed > 0))
