@@ -81,8 +81,8 @@ holds() {
 
 # The newest command that changes RESOURCE_KEY; ids are ordered by time.
 newest_command() { # RESOURCE_KEY
-  hostq command list --output json |
-    jq -r --arg key "$1" '[.commands[] | select(.resourceKey == $key) | .id] | max // empty'
+  hostq command list --all --key "$1" --output json |
+    jq -r '[.commands[]?.id] | max // empty'
 }
 
 command_is() { holds ".state == \"$2\"" hostq command show "$1"; } # ID STATE
