@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "manager/domain/queue.h"
+
+// The part of the queue that nodes talk to: hello and reconciliation, and what they report.
+
+namespace hostq::manager {
+namespace {
+
+constexpr absl::string_view kManager = "manager";
+
+std::string NodeActor(absl::string_view node) { return absl::StrCat("node/", node); }
+
+}  // namespace
+
+absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const Now& now,
+                                                  Changes& out) {
+  NodeState* node = MutableNode(hello.node);
+  if (node == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownNode,
+                     absl::StrCat("there is no node ", hello.node, " in this cluster"));
+  }
+  if (node->connected()) {
+    out.effects.push_back(CloseSession{
+        node->name, node->session,
+        absl::AbortedError(absl::StrCat("a newer session of node ", hello.node, " took over"))});
+  }
+  node->session = hello.session;
+  node->since = now.wall;
+  node->heard_monotonic = now.monotonic;
+  node->kinds = hello.kinds;
+  node->credits = hello.credits;
+  node->agent_version = hello.agent_version;
+  node->clock_skew = hello.clock_skew;
+  node->certificate_expire_time = hello.certificate_expire_time;
+  node->outbox = static_cast<int>(hello.outbox.size());
+  AddEvent(EventType::kNodeConnected, 0, node->name, NodeActor(node->name), hello.agent_version,
+           now, out);
+  // The node has seen leases of ours that we do not remember (the database was restored from a
+  // backup): new ones must be higher, or it would refuse them.
+  if (hello.max_epoch > ((term_ << 32) | leases_)) {
+    RaiseTerm(TermOfEpoch(hello.max_epoch) + 1, out);
+  }
+  std::map<Lease, bool, bool (*)(const Lease&, const Lease&)> has(
+      [](const Lease& a, const Lease& b) {
+        return std::tie(a.command, a.attempt, a.epoch) < std::tie(b.command, b.attempt, b.epoch);
+      });
+  for (const HelloFacts::InFlight& in_flight : hello.in_flight) {
+    has[in_flight.lease] = in_flight.started;
+  }
+  for (const auto& [id, name] : TasksOf(hello.node)) {
+    const Ref ref = FindRef(id, name);
+    if (!ref) continue;
+    UpdateReady(ref);
+    if (!ref.task->in_flight()) continue;
+    const Lease lease = LeaseOf(ref);
+    if (const auto found = has.find(lease); found != has.end()) {
+      const Phase phase = found->second ? Phase::kRunning : Phase::kAccepted;
+      if (ref.task->phase != phase) Move(ref, phase, NodeActor(name), now, out);
+      if (ref.task->cancel_requested) {
+        out.effects.push_back(SendCancel{name, node->session, lease});
+      }
+      has.erase(found);
+    } else if (std::find(hello.outbox.begin(), hello.outbox.end(), lease) != hello.outbox.end()) {
+      ref.task->progress_monotonic = now.monotonic;  // its result follows
+    } else if (ref.task->phase == Phase::kLeased) {
+      Move(ref, Phase::kQueued, kManager, now, out);  // it never arrived
+    } else {
+      Lose(ref, now, out);
+    }
+  }
+  std::vector<Lease> forget;
+  for (const auto& [lease, started] : has) forget.push_back(lease);
+  dirty_.insert(node->name);
+  Dispatch(now, out);
+  return forget;
+}
+
+void Queue::Disconnect(absl::string_view name, uint64_t session, const Now& now, Changes& out) {
+  NodeState* node = MutableNode(name);
+  if (node == nullptr || node->session != session) return;
+  node->session = 0;
+  node->since = now.wall;
+  AddEvent(EventType::kNodeDisconnected, 0, node->name, kManager, "", now, out);
+}
+
+void Queue::Accepted(const Lease& lease, const Now& now, Changes& out) {
+  const Ref ref = FindLease(lease);
+  if (ref && ref.task->phase == Phase::kLeased) {
+    Move(ref, Phase::kAccepted, NodeActor(lease.node), now, out);
+  }
+}
+
+void Queue::Refused(const Lease& lease, Reason reason, absl::string_view message, const Now& now,
+                    Changes& out) {
+  const Ref ref = FindLease(lease);
+  if (!ref) return;
+  Task& task = *ref.task;
+  ++task.refusals;
+  task.reason = reason;
+  task.message = std::string(message);
+  if (task.cancel_requested) {
+    Finish(ref, Outcome::kCancelled, NodeActor(lease.node), now, out);
+  } else if (const ReasonClass c = InfoOf(reason).reason_class;
+             c == ReasonClass::kConflict || c == ReasonClass::kInvalid) {
+    Move(ref, Phase::kParked, NodeActor(lease.node), now, out);
+  } else {
+    BackOff(ref, policy_.refusal, task.refusals, NodeActor(lease.node), now, out);
+  }
+  Dispatch(now, out);
+}
+
+void Queue::Progress(const Lease& lease, absl::string_view step, int index, int count, bool wedged,
+                     const Evidence& evidence, const Now& now, Changes& out) {
+  const Ref ref = FindLease(lease);
+  if (!ref) return;
+  Task& task = *ref.task;
+  if (task.phase != Phase::kRunning) Move(ref, Phase::kRunning, NodeActor(lease.node), now, out);
+  task.progress_monotonic = now.monotonic;
+  task.step = std::string(step);
+  task.step_index = index;
+  task.step_count = count;
+  task.wedged = wedged;
+  if (wedged) task.evidence = evidence;
+}
+
+void Queue::Result(const ResultFacts& result, uint64_t session, const Now& now, Changes& out) {
+  const Lease& lease = result.lease;
+  Attempt attempt{lease.attempt, lease.epoch,    result.start_time, result.finish_time,
+                  result.reason, result.message, result.steps};
+  out.urgent = true;
+  out.effects.push_back(SendAck{lease.node, session, lease});
+  const Ref ref = FindLease(lease);
+  if (!ref) {
+    // Sent again because the acknowledgement was lost, or an orphan: the store knows which.
+    out.mutations.push_back(InsertOrphan{lease, now.wall, std::move(attempt)});
+    return;
+  }
+  out.mutations.push_back(InsertAttempt{lease.command, lease.node, std::move(attempt)});
+  const std::string actor = NodeActor(lease.node);
+  if (result.reason == Reason::kNone) {
+    Finish(ref, Outcome::kSucceeded, actor, now, out);
+  } else {
+    ref.task->message = result.message;
+    ref.task->evidence = result.evidence;
+    if (ref.task->cancel_requested && result.reason == Reason::kInterrupted) {
+      Finish(ref, Outcome::kCancelled, actor, now, out);
+    } else {
+      Fail(ref, result.reason, actor, now, out);
+    }
+  }
+  Dispatch(now, out);
+}
+
+void Queue::Heard(absl::string_view name, uint64_t session, absl::Duration clock_skew, int outbox,
+                  const Now& now) {
+  NodeState* node = MutableNode(name);
+  if (node == nullptr || node->session != session) return;
+  node->heard_monotonic = now.monotonic;
+  node->clock_skew = clock_skew;
+  node->outbox = outbox;
+}
+
+}  // namespace hostq::manager
