@@ -1,16 +1,65 @@
 #include "agent/actions/action.h"
 
+#include <algorithm>
+
+#include "agent/actions/plans.h"
 #include "common/base/error.h"
 
 namespace hostq::agent {
+namespace {
 
-absl::StatusOr<std::vector<Step>> PlanSteps(const v1::Work&, const Roles&, const Policy&) {
-  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kUnsupportedKind, "not built yet");
+struct Kind {
+  const char* name;
+  v1::Work::KindCase kind;
+  Plan (*plan)(const v1::Work& work, const Roles& roles, const Policy& policy);
+};
+
+// A row of the table below: the field's accessor and the function that plans it.
+#define HOSTQ_KIND(name, constant, function)                                              \
+  {                                                                                       \
+#name, v1::Work::constant,                                                            \
+        [](const v1::Work& work, const Roles& roles,                                      \
+           const Policy& policy) -> Plan { return function(work.name(), roles, policy); } \
+  }
+
+constexpr Kind kKinds[] = {
+    HOSTQ_KIND(add_account_address, kAddAccountAddress, PlanAddAccountAddress),
+    HOSTQ_KIND(bind_address, kBindAddress, PlanBindAddress),
+    HOSTQ_KIND(create_account, kCreateAccount, PlanCreateAccount),
+    HOSTQ_KIND(delete_account, kDeleteAccount, PlanDeleteAccount),
+    HOSTQ_KIND(mount_share, kMountShare, PlanMountShare),
+    HOSTQ_KIND(preflight, kPreflight, PlanPreflight),
+    HOSTQ_KIND(remove_account_address, kRemoveAccountAddress, PlanRemoveAccountAddress),
+    HOSTQ_KIND(set_account_quota, kSetAccountQuota, PlanSetAccountQuota),
+    HOSTQ_KIND(set_quota, kSetQuota, PlanSetQuota),
+    HOSTQ_KIND(suspend_account, kSuspendAccount, PlanSuspendAccount),
+    HOSTQ_KIND(unbind_address, kUnbindAddress, PlanUnbindAddress),
+    HOSTQ_KIND(unmount_share, kUnmountShare, PlanUnmountShare),
+    HOSTQ_KIND(unsuspend_account, kUnsuspendAccount, PlanUnsuspendAccount),
+};
+#undef HOSTQ_KIND
+
+}  // namespace
+
+absl::StatusOr<std::vector<Step>> PlanSteps(const v1::Work& work, const Roles& roles,
+                                            const Policy& policy) {
+  for (const Kind& kind : kKinds) {
+    if (kind.kind != work.kind_case()) continue;
+    HOSTQ_RETURN_IF_ERROR(CheckKind(policy, kind.name));
+    return kind.plan(work, roles, policy);
+  }
+  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kUnsupportedKind,
+                   "this agent does not know this kind of command");
 }
 
 const std::vector<std::string>& SupportedKinds() {
-  static const auto* const kKinds = new std::vector<std::string>();
-  return *kKinds;
+  static const auto* const kNames = [] {
+    auto* names = new std::vector<std::string>();
+    for (const Kind& kind : kKinds) names->push_back(kind.name);
+    std::sort(names->begin(), names->end());
+    return names;
+  }();
+  return *kNames;
 }
 
 }  // namespace hostq::agent

@@ -62,21 +62,13 @@ bool MatchesWhole(const std::string& pattern, const std::string& text) {
 
 absl::Status CheckDirectory(const Policy& policy, absl::string_view what, absl::string_view path,
                             bool below) {
-  const std::string shown = absl::StrCat(what, " ", Printable(path));
-  if (!IsPlainPath(path)) {
-    return Malformed(absl::StrCat(shown, " is not an absolute, normalized path"));
-  }
-  for (const absl::string_view directory : kSystemDirectories) {
-    if (IsAtOrBelow(path, directory)) {
-      return Refused(shown, absl::StrCat("nothing below ", directory, " is ever touched"));
-    }
-  }
+  HOSTQ_RETURN_IF_ERROR(CheckNoSystemDirectory(path));
   for (const std::string& allowed : policy.mount_points) {
     if (below ? IsAtOrBelow(path, allowed) && path != allowed : path == allowed) {
       return absl::OkStatus();
     }
   }
-  return Refused(shown,
+  return Refused(absl::StrCat(what, " ", path),
                  absl::StrCat("it is not ", below ? "below one" : "one", " of mount_points"));
 }
 
@@ -91,6 +83,19 @@ bool IsPlainPath(absl::string_view path) {
     if (part.empty() || part == "." || part == "..") return false;
   }
   return true;
+}
+
+absl::Status CheckNoSystemDirectory(absl::string_view path) {
+  if (!IsPlainPath(path)) {
+    return Malformed(absl::StrCat("the path ", Printable(path), " is not absolute and normalized"));
+  }
+  for (const absl::string_view directory : kSystemDirectories) {
+    if (IsAtOrBelow(path, directory)) {
+      return Refused(absl::StrCat("the path ", path),
+                     absl::StrCat("nothing below ", directory, " is ever touched"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckKind(const Policy& policy, absl::string_view kind) {

@@ -44,6 +44,9 @@ absl::Status CheckAddress(const Policy& policy, absl::string_view address);
 absl::Status CheckUser(const Policy& policy, absl::string_view name, uint32_t uid, uint32_t gid);
 absl::Status CheckShell(const Policy& policy, absl::string_view shell);
 
+// Of a path that a symbolic link led to: only what is refused under every policy.
+absl::Status CheckNoSystemDirectory(absl::string_view path);
+
 // Absolute, without empty, "." or ".." parts, without control characters, ':' or a trailing '/'.
 bool IsPlainPath(absl::string_view path);
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/executor/convert.h"
 #include "agent/executor/step_result.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
@@ -23,10 +24,6 @@ namespace {
 
 // A step may not ask for more, whatever its plan and the manager say.
 constexpr absl::Duration kLongestStep = absl::Hours(1);
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
 
 }  // namespace
 
@@ -73,7 +70,8 @@ absl::Status Executor::Run() {
   while (!stopping_) PollOnce(signal_fd);
   close(signal_fd);
   for (const auto& process : processes_) {
-    process->Kill(Reason::kInterrupted, "the executor was stopped while the step ran");
+    process->Kill(Reason::kInterrupted, "the executor was stopped while the step ran",
+                  clock_.Monotonic());
   }
   const absl::Duration end = clock_.Monotonic() + options_.kill_grace;
   while (!processes_.empty() && clock_.Monotonic() < end) {
@@ -88,8 +86,8 @@ int Executor::PollTimeout() const {
   absl::Duration next = absl::InfiniteDuration();
   for (const auto& process : processes_) {
     if (process->wedged) continue;
-    next = std::min(next, process->killed ? process->killed_at + options_.kill_grace
-                                          : process->deadline);
+    next = std::min(next,
+                    process->killed ? process->killed_at + options_.kill_grace : process->deadline);
   }
   if (next == absl::InfiniteDuration()) return -1;
   const int64_t left = absl::ToInt64Milliseconds(next - clock_.Monotonic()) + 1;
@@ -120,6 +118,7 @@ void Executor::PollOnce(int signal_fd) {
   }
   ReapEnded();
   CheckDeadlines();
+  RunWaiting();
   if (connection_ != nullptr && fds[2].fd == connection_->fd()) {
     if ((fds[2].revents & POLLOUT) != 0 && !connection_->Flush().ok()) {
       DropConnection();
@@ -149,10 +148,11 @@ void Executor::AcceptConnection() {
 
 void Executor::DropConnection() {
   connection_.reset();
+  waiting_.clear();
   for (const auto& process : processes_) {
-    if (process->killed) continue;
-    process->Kill(Reason::kInterrupted, "the agent went away while the step ran");
-    process->killed_at = clock_.Monotonic();
+    process->orphaned = true;
+    process->Kill(Reason::kInterrupted, "the agent went away while the step ran",
+                  clock_.Monotonic());
   }
 }
 
@@ -173,14 +173,16 @@ void Executor::ReadConnection() {
 }
 
 void Executor::RunStep(const v1::RunStep& request) {
-  const absl::Duration now = clock_.Monotonic();
   const auto quarantined = quarantine_.find(request.resource_key());
   if (quarantined != quarantine_.end()) {
-    ReportDone(request.id(),
-               FailedStep(request.step_name(), Reason::kWedged,
-                          absl::StrCat("process ", quarantined->second->pid(),
-                                       " of an earlier step on ", request.resource_key(),
-                                       " cannot be ended")));
+    ReportDone(request.id(), FailedStep(request.step_name(), Reason::kWedged,
+                                        absl::StrCat("process ", quarantined->second->pid(),
+                                                     " of an earlier step on ",
+                                                     request.resource_key(), " cannot be ended")));
+    return;
+  }
+  if (Busy(request.resource_key())) {
+    waiting_.push_back(request);
     return;
   }
   if (processes_.size() >= options_.max_processes) {
@@ -188,6 +190,7 @@ void Executor::RunStep(const v1::RunStep& request) {
                                         "too many processes that cannot be ended"));
     return;
   }
+  const absl::Duration now = clock_.Monotonic();
   auto process = StepProcess::Start(request, planner_, host_, now);
   if (!process.ok()) {
     ReportDone(request.id(), FailedStep(request.step_name(), ReasonOf(process.status()),
@@ -198,15 +201,22 @@ void Executor::RunStep(const v1::RunStep& request) {
   processes_.push_back(*std::move(process));
 }
 
+bool Executor::Busy(const std::string& resource_key) const {
+  return std::any_of(processes_.begin(), processes_.end(),
+                     [&](const auto& process) { return process->resource_key() == resource_key; });
+}
+
+void Executor::RunWaiting() {
+  for (const v1::RunStep& request : std::exchange(waiting_, {})) RunStep(request);
+}
+
 void Executor::CheckDeadlines() {
   const absl::Duration now = clock_.Monotonic();
   for (const auto& process : processes_) {
     if (!process->killed && now >= process->deadline) {
-      const v1::Wedged state = process->DescribeWedged();
       process->Kill(Reason::kStepTimedOut,
-                    absl::StrCat("ended at its deadline; it was in state ", state.state(),
-                                 ", waiting in ", state.wchan()));
-      process->killed_at = now;
+                    absl::StrCat("ended at its deadline, after ", FormatAge(process->age(now))),
+                    now);
     } else if (process->killed && !process->wedged &&
                now >= process->killed_at + options_.kill_grace) {
       process->wedged = true;
@@ -216,7 +226,7 @@ void Executor::CheckDeadlines() {
                                                     {"pid", process->pid()},
                                                     {"state", state.state()},
                                                     {"wchan", state.wchan()}});
-      ReportWedged(*process, process->id());
+      ReportWedged(*process, process->orphaned ? 0 : process->id());
     }
   }
 }
@@ -230,7 +240,7 @@ void Executor::ReapEnded() {
     }
     const std::unique_ptr<StepProcess> process = std::move(processes_[i]);
     processes_.erase(processes_.begin() + static_cast<ptrdiff_t>(i));
-    ReportDone(process->id(), process->Result(now));
+    if (!process->orphaned) ReportDone(process->id(), process->Result(now));
     const auto quarantined = quarantine_.find(process->resource_key());
     if (quarantined != quarantine_.end() && quarantined->second == process.get()) {
       quarantine_.erase(quarantined);

@@ -53,10 +53,13 @@ class Executor {
   void ReadConnection();
   void DropConnection();
   void RunStep(const v1::RunStep& request);
+  // Those whose key has become free, or quarantined.
+  void RunWaiting();
   void CheckDeadlines();
   void ReapEnded();
   void Report(const v1::ExecutorReport& report);
   void ReportDone(uint64_t id, v1::StepResult result);
+  bool Busy(const std::string& resource_key) const;
   void ReportWedged(const StepProcess& process, uint64_t id);
   int PollTimeout() const;
 
@@ -68,6 +71,8 @@ class Executor {
   std::unique_ptr<FrameSocket> connection_;
   std::vector<std::unique_ptr<StepProcess>> processes_;
   std::map<std::string, const StepProcess*> quarantine_;  // by resource key
+  // For a key whose last process, of an agent before this one, has not ended yet.
+  std::vector<v1::RunStep> waiting_;
   bool stopping_ = false;
 };
 

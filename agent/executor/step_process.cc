@@ -20,6 +20,7 @@
 #include "absl/strings/strip.h"
 #include "agent/executor/step_result.h"
 #include "common/base/error.h"
+#include "common/base/text.h"
 
 namespace hostq::agent {
 namespace {
@@ -193,13 +194,15 @@ void StepProcess::Drain() {
   DrainInto(output_fd_, output_, kKeptOutputBytes, ~size_t{0});
 }
 
-void StepProcess::Kill(Reason reason, std::string message) {
-  if (kill_reason_ == Reason::kNone) {
+void StepProcess::Kill(Reason reason, std::string message, absl::Duration now) {
+  if (!killed) {
     kill_reason_ = reason;
     kill_message_ = std::move(message);
+    kill_state_ = DescribeWedged();
+    killed_at = now;
+    killed = true;
   }
   kill(-pid_, SIGKILL);
-  killed = true;
 }
 
 bool StepProcess::Reap() {
@@ -218,14 +221,17 @@ bool StepProcess::Reap() {
 v1::StepResult StepProcess::Result(absl::Duration now) const {
   v1::StepResult result;
   const bool ended_well = WIFEXITED(wait_status_) && WEXITSTATUS(wait_status_) == 0;
-  const bool given = ended_well && result.ParseFromString(result_) && !result.name().empty();
+  const bool given = ended_well && !result_.empty() && result.ParseFromString(result_);
   if (!given) {
     if (kill_reason_ != Reason::kNone) {
       result = FailedStep(name_, kill_reason_, kill_message_);
+      (*result.mutable_evidence())["state"] = kill_state_.state();
+      (*result.mutable_evidence())["wchan"] = kill_state_.wchan();
+      if (wedged) (*result.mutable_evidence())["wedged"] = FormatAge(now - killed_at);
     } else if (WIFSIGNALED(wait_status_)) {
-      result = FailedStep(name_, Reason::kStepCrashed,
-                          absl::StrCat("the step's process was ended by ",
-                                       SignalName(WTERMSIG(wait_status_))));
+      result = FailedStep(
+          name_, Reason::kStepCrashed,
+          absl::StrCat("the step's process was ended by ", SignalName(WTERMSIG(wait_status_))));
       (*result.mutable_evidence())["signal"] = SignalName(WTERMSIG(wait_status_));
     } else {
       result = FailedStep(name_, Reason::kStepCrashed,

@@ -2,32 +2,15 @@
 
 #include <sys/types.h>
 
-#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "agent/actions/action.h"
+#include "agent/executor/planner.h"
 #include "hostq/agent/v1/executor.pb.h"
 
 namespace hostq::agent {
-
-// PlanSteps with the node's policy, or steps of a test.
-using StepPlanner =
-    std::function<absl::StatusOr<std::vector<Step>>(const v1::Work& work, const Roles& roles)>;
-
-// "app", "storage"; others mean nothing to an agent.
-template <typename Strings>
-Roles RolesFromNames(const Strings& names) {
-  Roles roles;
-  for (const auto& name : names) {
-    if (name == "app") roles.app = true;
-    if (name == "storage") roles.storage = true;
-  }
-  return roles;
-}
 
 // The process of one step: a fork of this one without its descriptors, in a process group of its
 // own, ended by the kernel if its parent dies. Only for single-threaded parents.
@@ -46,6 +29,7 @@ class StepProcess {
   uint64_t id() const { return id_; }
   const std::string& resource_key() const { return resource_key_; }
   pid_t pid() const { return pid_; }
+  absl::Duration age(absl::Duration now) const { return now - start_; }
   // To be polled for reading while >= 0.
   int result_fd() const { return result_fd_; }
   int output_fd() const { return output_fd_; }
@@ -53,7 +37,7 @@ class StepProcess {
   void Drain();
   // SIGKILL to the whole group. `reason` and `message` are the result from then on, unless the step
   // has already given one.
-  void Kill(Reason reason, std::string message);
+  void Kill(Reason reason, std::string message, absl::Duration now);
   // True once the process has ended; what it left behind in its group is killed.
   bool Reap();
   // After Reap.
@@ -66,6 +50,8 @@ class StepProcess {
   absl::Duration killed_at;
   bool killed = false;
   bool wedged = false;
+  // Its agent has gone: nobody waits for the result.
+  bool orphaned = false;
 
  private:
   StepProcess() = default;
@@ -80,6 +66,7 @@ class StepProcess {
   std::string output_;  // its end
   Reason kill_reason_ = Reason::kNone;
   std::string kill_message_;
+  v1::Wedged kill_state_;  // what it was doing then
   int wait_status_ = 0;
 };
 

@@ -21,7 +21,7 @@ struct FileInfo {
 // path that is not a symbolic link itself; in `relative` no symbolic link is followed, and "..",
 // "." and empty parts are refused (BAD_PARAMETERS), so that nothing outside `root` is reached.
 // May block if `root` is on a share. Errors: SHARE_STALE, SHARE_READ_ONLY, PERMISSION_DENIED,
-// OUT_OF_RESOURCES, INTERNAL.
+// OUT_OF_RESOURCES, INTERNAL; MOUNT_POINT_MISSING if `root` is no directory.
 class Files {
  public:
   virtual ~Files() = default;

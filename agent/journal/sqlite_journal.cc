@@ -80,8 +80,7 @@ absl::Status SqliteJournal::Prepare() {
        "INSERT INTO task(task_id,attempt,epoch,resource_key,kind,work,roles,timeout_us,state)"
        " VALUES(?,?,?,?,?,?,?,?,?)"},
       {&renew_, "UPDATE task SET attempt=?,epoch=? WHERE task_id=?"},
-      {&replace_work_,
-       "UPDATE task SET work=?,roles=?,timeout_us=? WHERE task_id=? AND state=0"},
+      {&replace_work_, "UPDATE task SET work=?,roles=?,timeout_us=? WHERE task_id=? AND state=0"},
       {&again_, "UPDATE task SET state=2,attempt=?,epoch=? WHERE task_id=? AND state>=2"},
       {&remove_, "DELETE FROM task WHERE task_id=?"},
       {&start_, "UPDATE task SET state=1 WHERE task_id=? AND attempt=? AND epoch=? AND state=0"},
@@ -149,7 +148,8 @@ absl::StatusOr<AcceptAnswer> SqliteJournal::Accept(const Assignment& assignment,
   // Leases have epochs of their own, so an equal one was seen here before and has been forgotten.
   if (assignment.lease.epoch <= highest) {
     return AcceptAnswer{AcceptOutcome::kStaleEpoch,
-                        {assignment.lease.task_id, assignment.lease.attempt, highest}, ""};
+                        {assignment.lease.task_id, assignment.lease.attempt, highest},
+                        ""};
   }
   HOSTQ_RETURN_IF_ERROR(Store(assignment, start));
   return AcceptAnswer{AcceptOutcome::kAccepted, assignment.lease, ""};
@@ -173,7 +173,8 @@ absl::StatusOr<AcceptAnswer> SqliteJournal::AcceptKnown(const Assignment& assign
   const bool older = lease.epoch < stored.epoch || lease.attempt < stored.attempt;
   if (older || lease.epoch < highest) {
     return AcceptAnswer{AcceptOutcome::kStaleEpoch,
-                        {lease.task_id, lease.attempt, std::max(highest, stored.epoch)}, ""};
+                        {lease.task_id, lease.attempt, std::max(highest, stored.epoch)},
+                        ""};
   }
   if (finished) {  // a new attempt of a task whose last one has ended
     find_.Reset();
@@ -183,20 +184,20 @@ absl::StatusOr<AcceptAnswer> SqliteJournal::AcceptKnown(const Assignment& assign
   }
   if (lease != stored) {
     HOSTQ_RETURN_IF_ERROR(renew_.Run(lease.attempt, lease.epoch, lease.task_id));
-    HOSTQ_RETURN_IF_ERROR(replace_work_.Run(
-        sqlite::Blob(assignment.work), absl::StrJoin(assignment.roles, ","),
-        absl::ToInt64Microseconds(assignment.timeout), lease.task_id));
+    HOSTQ_RETURN_IF_ERROR(
+        replace_work_.Run(sqlite::Blob(assignment.work), absl::StrJoin(assignment.roles, ","),
+                          absl::ToInt64Microseconds(assignment.timeout), lease.task_id));
     HOSTQ_RETURN_IF_ERROR(set_key_epoch_.Run(assignment.resource_key, lease.epoch));
   }
   return AcceptAnswer{AcceptOutcome::kInFlight, lease, ""};
 }
 
 absl::Status SqliteJournal::Store(const Assignment& assignment, bool start) {
-  HOSTQ_RETURN_IF_ERROR(insert_.Run(
-      assignment.lease.task_id, assignment.lease.attempt, assignment.lease.epoch,
-      assignment.resource_key, assignment.kind, sqlite::Blob(assignment.work),
-      absl::StrJoin(assignment.roles, ","), absl::ToInt64Microseconds(assignment.timeout),
-      start ? kStarted : kWaiting));
+  HOSTQ_RETURN_IF_ERROR(
+      insert_.Run(assignment.lease.task_id, assignment.lease.attempt, assignment.lease.epoch,
+                  assignment.resource_key, assignment.kind, sqlite::Blob(assignment.work),
+                  absl::StrJoin(assignment.roles, ","),
+                  absl::ToInt64Microseconds(assignment.timeout), start ? kStarted : kWaiting));
   return set_key_epoch_.Run(assignment.resource_key, assignment.lease.epoch);
 }
 

@@ -11,12 +11,14 @@ namespace hostq {
 
 // The agent's configuration file (TOML). docs/reference lists every key; none is required.
 struct AgentConfig {
-  // What this node lets be done to it, whatever the manager says. An empty list allows nothing of
-  // its sort, except `kinds`, where it allows every kind that this agent knows.
+  // What this node lets be done to it, whatever the manager says. A key that is not in the file has
+  // the default below; an empty list allows nothing of its sort, except `kinds`, where it allows
+  // every kind that this agent knows.
   struct Policy {
-    std::vector<std::string> share_sources;   // "SERVER:/PATH"
-    std::vector<std::string> mount_points;    // absolute paths
-    std::vector<std::string> address_ranges;  // "203.0.113.0/24", "2001:db8::/32"
+    // "SERVER:/PATH", also with wildcards as in fnmatch(3).
+    std::vector<std::string> share_sources = {"*:/*"};
+    std::vector<std::string> mount_points = {"/home", "/chroot/home"};
+    std::vector<std::string> address_ranges = {"0.0.0.0/0", "::/0"};
     uint32_t uid_min = 20000;
     uint32_t uid_max = 59999;
     // POSIX extended regular expression, matched against the whole name.

@@ -1,12 +1,14 @@
 #include "common/config/toml_reader.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "toml++/toml.h"
 
 namespace hostq {
 namespace {
@@ -60,9 +62,35 @@ const char* TypeName(const toml::node& node) {
 
 }  // namespace
 
+struct TomlReader::Document {
+  struct Found {
+    uint32_t line;  // 0: none
+    std::string text;
+  };
+
+  const toml::node* Find(const std::string& key);
+  void Report(uint32_t line, const std::string& key, const std::string& what);
+  void ReportUnknown(const toml::table& section, const std::string& prefix);
+  std::string Suggestion(const std::string& key) const;
+
+  toml::table table;
+  std::string path;
+  // What was asked for, and the sections that it is in.
+  std::set<std::string> known;
+  std::set<std::string> sections;
+  std::vector<Found> problems;
+};
+
+TomlReader::TomlReader(std::unique_ptr<Document> document) : document_(std::move(document)) {}
+TomlReader::TomlReader(TomlReader&&) noexcept = default;
+TomlReader::~TomlReader() = default;
+
 absl::StatusOr<TomlReader> TomlReader::Parse(const std::string& text, const std::string& path) {
   try {
-    return TomlReader(toml::parse(text, path), path);
+    auto document = std::make_unique<Document>();
+    document->table = toml::parse(text, path);
+    document->path = path;
+    return TomlReader(std::move(document));
   } catch (const toml::parse_error& error) {
     const std::string_view what = error.description();
     return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
@@ -71,22 +99,24 @@ absl::StatusOr<TomlReader> TomlReader::Parse(const std::string& text, const std:
   }
 }
 
-const toml::node* TomlReader::Find(const std::string& key) {
-  known_.insert(key);
-  if (const std::string section = SectionOf(key); !section.empty()) sections_.insert(section);
-  return table_.at_path(key).node();
+const toml::node* TomlReader::Document::Find(const std::string& key) {
+  known.insert(key);
+  if (const std::string section = SectionOf(key); !section.empty()) sections.insert(section);
+  return table.at_path(key).node();
 }
 
 bool TomlReader::Text(const std::string& key, std::string& out, const Check& check) {
-  const toml::node* node = Find(key);
+  const toml::node* node = document_->Find(key);
   if (node == nullptr) return false;
   const auto* text = node->as_string();
   if (text == nullptr) {
-    Report(LineOf(*node), key, absl::StrCat("expected text in quotes, found ", TypeName(*node)));
+    document_->Report(LineOf(*node), key,
+                      absl::StrCat("expected text in quotes, found ", TypeName(*node)));
     return false;
   }
   if (const auto wrong = check ? check(text->get()) : std::nullopt) {
-    Report(LineOf(*node), key, absl::StrCat("\"", Printable(text->get()), "\" ", *wrong));
+    document_->Report(LineOf(*node), key,
+                      absl::StrCat("\"", Printable(text->get()), "\" ", *wrong));
     return false;
   }
   out = text->get();
@@ -95,23 +125,25 @@ bool TomlReader::Text(const std::string& key, std::string& out, const Check& che
 
 bool TomlReader::TextList(const std::string& key, std::vector<std::string>& out,
                           const Check& check) {
-  const toml::node* node = Find(key);
+  const toml::node* node = document_->Find(key);
   if (node == nullptr) return false;
   const toml::array* list = node->as_array();
   if (list == nullptr) {
-    Report(LineOf(*node), key, absl::StrCat("expected a list of texts, found ", TypeName(*node)));
+    document_->Report(LineOf(*node), key,
+                      absl::StrCat("expected a list of texts, found ", TypeName(*node)));
     return false;
   }
   std::vector<std::string> values;
   for (const toml::node& element : *list) {
     const auto* text = element.as_string();
     if (text == nullptr) {
-      Report(LineOf(element), key,
-             absl::StrCat("expected text in quotes, found ", TypeName(element)));
+      document_->Report(LineOf(element), key,
+                        absl::StrCat("expected text in quotes, found ", TypeName(element)));
       continue;
     }
     if (const auto wrong = check ? check(text->get()) : std::nullopt) {
-      Report(LineOf(element), key, absl::StrCat("\"", Printable(text->get()), "\" ", *wrong));
+      document_->Report(LineOf(element), key,
+                        absl::StrCat("\"", Printable(text->get()), "\" ", *wrong));
       continue;
     }
     values.push_back(text->get());
@@ -122,15 +154,17 @@ bool TomlReader::TextList(const std::string& key, std::vector<std::string>& out,
 }
 
 bool TomlReader::Integer(const std::string& key, int64_t min, int64_t max, int64_t& out) {
-  const toml::node* node = Find(key);
+  const toml::node* node = document_->Find(key);
   if (node == nullptr) return false;
   const auto* number = node->as_integer();
   if (number == nullptr) {
-    Report(LineOf(*node), key, absl::StrCat("expected an integer, found ", TypeName(*node)));
+    document_->Report(LineOf(*node), key,
+                      absl::StrCat("expected an integer, found ", TypeName(*node)));
     return false;
   }
   if (number->get() < min || number->get() > max) {
-    Report(LineOf(*node), key, absl::StrCat(number->get(), " is not from ", min, " to ", max));
+    document_->Report(LineOf(*node), key,
+                      absl::StrCat(number->get(), " is not from ", min, " to ", max));
     return false;
   }
   out = number->get();
@@ -152,29 +186,29 @@ bool TomlReader::Duration(const std::string& key, absl::Duration min, absl::Dura
 }
 
 void TomlReader::Require(const std::string& key) {
-  if (Find(key) != nullptr) return;
+  if (document_->Find(key) != nullptr) return;
   const std::string section = SectionOf(key);
-  const toml::node* parent = section.empty() ? nullptr : table_.at_path(section).node();
+  const toml::node* parent = section.empty() ? nullptr : document_->table.at_path(section).node();
   if (parent != nullptr && !parent->is_table()) return;  // reported as such
-  Report(parent == nullptr ? 0 : LineOf(*parent), key, "required");
+  document_->Report(parent == nullptr ? 0 : LineOf(*parent), key, "required");
 }
 
 void TomlReader::Problem(const std::string& key, const std::string& what) {
-  const toml::node* node = table_.at_path(key).node();
-  Report(node == nullptr ? 0 : LineOf(*node), key, what);
+  const toml::node* node = document_->table.at_path(key).node();
+  document_->Report(node == nullptr ? 0 : LineOf(*node), key, what);
 }
 
-void TomlReader::Report(uint32_t line, const std::string& key, const std::string& what) {
-  const std::string place = line == 0 ? path_ : absl::StrCat(path_, ":", line);
-  problems_.push_back({line, absl::StrCat(place, ": ", key, ": ", what)});
+void TomlReader::Document::Report(uint32_t line, const std::string& key, const std::string& what) {
+  const std::string place = line == 0 ? path : absl::StrCat(path, ":", line);
+  problems.push_back({line, absl::StrCat(place, ": ", key, ": ", what)});
 }
 
-void TomlReader::ReportUnknown(const toml::table& table, const std::string& prefix) {
-  for (const auto& [name, node] : table) {
+void TomlReader::Document::ReportUnknown(const toml::table& section, const std::string& prefix) {
+  for (const auto& [name, node] : section) {
     const std::string key =
         absl::StrCat(prefix, Printable(absl::string_view(name.data(), name.length())));
-    if (known_.count(key) != 0) continue;
-    if (sections_.count(key) == 0) {
+    if (known.count(key) != 0) continue;
+    if (sections.count(key) == 0) {
       Report(name.source().begin.line, key, absl::StrCat("unknown key", Suggestion(key)));
     } else if (const toml::table* inner = node.as_table()) {
       ReportUnknown(*inner, key + ".");
@@ -185,7 +219,7 @@ void TomlReader::ReportUnknown(const toml::table& table, const std::string& pref
   }
 }
 
-std::string TomlReader::Suggestion(const std::string& key) const {
+std::string TomlReader::Document::Suggestion(const std::string& key) const {
   const std::string name = LastPart(key);
   std::string best;
   // A third of the letters wrong is still a slip; more is another word.
@@ -199,22 +233,22 @@ std::string TomlReader::Suggestion(const std::string& key) const {
       best_distance = distance;
     }
   };
-  for (const std::string& candidate : known_) consider(candidate);
-  for (const std::string& candidate : sections_) consider(candidate);
+  for (const std::string& candidate : known) consider(candidate);
+  for (const std::string& candidate : sections) consider(candidate);
   if (best.empty()) return "";
   const bool same = SectionOf(best) == SectionOf(key);
   return absl::StrCat(" (did you mean ", same ? LastPart(best) : best, "?)");
 }
 
 absl::Status TomlReader::Finish() {
-  ReportUnknown(table_, "");
-  if (problems_.empty()) return absl::OkStatus();
-  std::stable_sort(problems_.begin(), problems_.end(),
-                   [](const Found& a, const Found& b) { return a.line < b.line; });
-  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
-                   absl::StrJoin(problems_, "\n", [](std::string* out, const Found& problem) {
-                     out->append(problem.text);
-                   }));
+  document_->ReportUnknown(document_->table, "");
+  if (document_->problems.empty()) return absl::OkStatus();
+  std::stable_sort(document_->problems.begin(), document_->problems.end(),
+                   [](const auto& a, const auto& b) { return a.line < b.line; });
+  return MakeError(
+      absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+      absl::StrJoin(document_->problems, "\n",
+                    [](std::string* out, const auto& problem) { out->append(problem.text); }));
 }
 
 }  // namespace hostq

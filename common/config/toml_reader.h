@@ -1,11 +1,9 @@
 #pragma once
 
-// For common/config only: brings in toml++.
-
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -13,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "toml++/toml.h"
 
 namespace hostq {
 
@@ -27,6 +24,8 @@ class TomlReader {
 
   // Errors: INVALID_ARGUMENT (INVALID_ARGUMENT) if it is not TOML.
   static absl::StatusOr<TomlReader> Parse(const std::string& text, const std::string& path);
+  TomlReader(TomlReader&&) noexcept;
+  ~TomlReader();
 
   // The readers return whether the key is there and right.
   bool Text(const std::string& key, std::string& out, const Check& check);
@@ -44,23 +43,10 @@ class TomlReader {
   absl::Status Finish();
 
  private:
-  struct Found {
-    uint32_t line;  // 0: none
-    std::string text;
-  };
-  TomlReader(toml::table table, std::string path)
-      : table_(std::move(table)), path_(std::move(path)) {}
+  struct Document;  // keeps toml++ out of this header
+  explicit TomlReader(std::unique_ptr<Document> document);
 
-  const toml::node* Find(const std::string& key);
-  void Report(uint32_t line, const std::string& key, const std::string& what);
-  void ReportUnknown(const toml::table& table, const std::string& prefix);
-  std::string Suggestion(const std::string& key) const;
-
-  toml::table table_;
-  std::string path_;
-  std::set<std::string> known_;
-  std::set<std::string> sections_;
-  std::vector<Found> problems_;
+  std::unique_ptr<Document> document_;
 };
 
 // Checks for TomlReader::Text: what is wrong with the value, or nothing.

@@ -50,6 +50,7 @@ absl::string_view JournalPrefix(LogLevel level) {
 struct State {
   std::shared_ptr<spdlog::logger> logger;
   bool journal = false;
+  const State* previous = nullptr;
 };
 
 State MakeState(absl::string_view program, LogLevel level) {
@@ -177,7 +178,9 @@ LogField::LogField(absl::string_view key, const absl::Status& value)
 }
 
 void InitLog(absl::string_view program, LogLevel level) {
-  current.store(new State(MakeState(program, level)), std::memory_order_release);
+  auto* state = new State(MakeState(program, level));
+  state->previous = current.load(std::memory_order_acquire);
+  current.store(state, std::memory_order_release);
 }
 
 std::string FormatLogLine(LogLevel level, absl::string_view text,

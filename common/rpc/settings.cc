@@ -1,6 +1,13 @@
 #include "common/rpc/settings.h"
 
+#include <atomic>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
 #include "grpc/impl/codegen/grpc_types.h"
+#include "grpc/support/log.h"
 
 namespace hostq {
 namespace {
@@ -12,6 +19,28 @@ constexpr int kKeepaliveTimeoutMillis = 10'000;
 constexpr int kMinPingIntervalMillis = kKeepaliveMillis / 2;
 // An agent has one stream; an integration may watch several commands at once.
 constexpr int kMaxStreamsPerConnection = 100;
+
+constexpr int kWarningsPerSecond = 10;
+
+// Counts this second's warnings; exact enough without a lock.
+bool MayWarn() {
+  static std::atomic<int64_t> second{0};
+  static std::atomic<int> count{0};
+  const int64_t now = absl::ToInt64Seconds(SystemClock().Monotonic());
+  if (second.exchange(now) != now) count = 0;
+  return ++count <= kWarningsPerSecond;
+}
+
+void LogForGrpc(gpr_log_func_args* arguments) {
+  absl::string_view file = arguments->file;
+  if (const size_t slash = file.rfind('/'); slash != file.npos) file.remove_prefix(slash + 1);
+  const std::string place = absl::StrCat(file, ":", arguments->line);
+  if (arguments->severity != GPR_LOG_SEVERITY_ERROR) {
+    LogDebug("grpc", {{"message", arguments->message}, {"at", place}});
+  } else if (MayWarn()) {
+    LogWarning("grpc", {{"message", arguments->message}, {"at", place}});
+  }
+}
 
 }  // namespace
 
@@ -40,5 +69,7 @@ void ConfigureChannel(grpc::ChannelArguments& arguments) {
   // A new channel is a new connection, with the credentials it was made with.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
 }
+
+void RouteGrpcLog() { gpr_set_log_function(LogForGrpc); }
 
 }  // namespace hostq

@@ -15,4 +15,9 @@ inline constexpr int kMaxMessageBytes = 4 << 20;
 void ConfigureServer(grpc::ServerBuilder& builder);
 void ConfigureChannel(grpc::ChannelArguments& arguments);
 
+// gRPC's own messages (failed handshakes, mostly) become lines of our log: its errors as warnings,
+// the rest as debug; at most ten warnings a second, so that a stranger cannot fill the disk. Call
+// after InitLog() and before any other use of gRPC.
+void RouteGrpcLog();
+
 }  // namespace hostq

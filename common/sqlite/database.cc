@@ -162,14 +162,15 @@ absl::Status Database::Configure(const OpenOptions& options) {
     HOSTQ_ASSIGN_OR_RETURN(const bool row, mode.Step());
     if (!row || mode.Text(0) != "wal") {
       return CodeError(SQLITE_CANTOPEN,
-                       absl::StrCat(path_, ": a write-ahead log is not possible on this file "
-                                           "system (journal mode stays ",
+                       absl::StrCat(path_,
+                                    ": a write-ahead log is not possible on this file "
+                                    "system (journal mode stays ",
                                     row ? mode.Text(0) : "unknown", ")"));
     }
   }
-  HOSTQ_RETURN_IF_ERROR(
-      Execute(absl::StrCat("PRAGMA synchronous=FULL;PRAGMA wal_autocheckpoint=",
-                           options.autocheckpoint_pages, ";PRAGMA journal_size_limit=67108864;")));
+  HOSTQ_RETURN_IF_ERROR(Execute(absl::StrCat(
+      "PRAGMA synchronous=FULL;PRAGMA wal_autocheckpoint=", options.autocheckpoint_pages,
+      ";PRAGMA journal_size_limit=67108864;")));
   const std::pair<const char*, sqlite3_stmt**> fixed[] = {
       {"BEGIN IMMEDIATE", &begin_}, {"COMMIT", &commit_}, {"ROLLBACK", &rollback_}};
   for (const auto& [sql, statement] : fixed) {
@@ -367,8 +368,7 @@ absl::Status Migrate(Database& database, absl::Span<const char* const> scripts) 
     HOSTQ_ASSIGN_OR_RETURN(const int64_t now, database.QueryInt64("PRAGMA user_version"));
     if (now == version) {
       HOSTQ_RETURN_IF_ERROR(database.Execute(scripts[static_cast<size_t>(version)]));
-      HOSTQ_RETURN_IF_ERROR(
-          database.Execute(absl::StrCat("PRAGMA user_version=", version + 1)));
+      HOSTQ_RETURN_IF_ERROR(database.Execute(absl::StrCat("PRAGMA user_version=", version + 1)));
       HOSTQ_RETURN_IF_ERROR(transaction.Commit());
     }
     ++version;

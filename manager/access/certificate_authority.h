@@ -31,9 +31,10 @@ struct IssuedCertificate {
 // after Open(); thread-safe, except that one ServerIdentity() runs at a time.
 class CertificateAuthority {
  public:
-  // Makes the key and a certificate for it. Blocks on the disk.
-  // Errors: ALREADY_EXISTS if there is one (it is never overwritten: every node would be lost), and
-  // what the system said about the files.
+  // Makes the folder, the key (or goes on with ca.key if that is all there is) and a certificate
+  // for it. All belongs to the user who runs this, who must be the one that runs the manager.
+  // Blocks on the disk. Errors: ALREADY_EXISTS if there is one (it is never overwritten: every node
+  // would be lost), and what the system said about the files.
   static absl::Status Create(const std::string& state_dir, absl::string_view cluster_name,
                              absl::Time now);
 

@@ -35,6 +35,7 @@ class RateLimiter {
   const Options options_;
   Mutex mutex_;
   absl::flat_hash_map<std::string, Bucket> buckets_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration forgot_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
 
 // What counts as one source: an IPv4 address, or the /64 of an IPv6 address (one host has as many

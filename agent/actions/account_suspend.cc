@@ -1,0 +1,20 @@
+#include "agent/actions/plans.h"
+#include "agent/actions/steps.h"
+#include "common/base/error.h"
+
+namespace hostq::agent {
+
+Plan PlanSuspendAccount(const v1::SuspendAccount& work, const Roles& roles, const Policy& policy) {
+  if (!roles.app && !roles.storage) return std::vector<Step>();
+  HOSTQ_RETURN_IF_ERROR(CheckAccountUser(policy, work.account()));
+  return SuspendSteps(work.account());
+}
+
+Plan PlanUnsuspendAccount(const v1::UnsuspendAccount& work, const Roles& roles,
+                          const Policy& policy) {
+  if (!roles.app && !roles.storage) return std::vector<Step>();
+  HOSTQ_RETURN_IF_ERROR(CheckAccountUser(policy, work.account()));
+  return UnsuspendSteps(work.account());
+}
+
+}  // namespace hostq::agent

@@ -1,0 +1,19 @@
+#include "agent/actions/plans.h"
+#include "agent/actions/steps.h"
+#include "common/base/error.h"
+
+namespace hostq::agent {
+
+Plan PlanBindAddress(const v1::BindAddress& work, const Roles&, const Policy& policy) {
+  HOSTQ_RETURN_IF_ERROR(CheckAddress(policy, work.address()));
+  return std::vector<Step>{BindAddressStep(work.address())};
+}
+
+Plan PlanAddAccountAddress(const v1::AddAccountAddress& work, const Roles& roles,
+                           const Policy& policy) {
+  if (!roles.app) return std::vector<Step>();
+  HOSTQ_RETURN_IF_ERROR(CheckAddress(policy, work.address()));
+  return std::vector<Step>{BindAddressStep(work.address())};
+}
+
+}  // namespace hostq::agent

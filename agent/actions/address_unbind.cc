@@ -1,0 +1,26 @@
+#include "absl/strings/str_cat.h"
+#include "agent/actions/plans.h"
+#include "agent/actions/steps.h"
+#include "common/base/error.h"
+
+namespace hostq::agent {
+
+Plan PlanUnbindAddress(const v1::UnbindAddress& work, const Roles&, const Policy& policy) {
+  HOSTQ_RETURN_IF_ERROR(CheckAddress(policy, work.address()));
+  return std::vector<Step>{UnbindAddressStep(work.address())};
+}
+
+Plan PlanRemoveAccountAddress(const v1::RemoveAccountAddress& work, const Roles& roles,
+                              const Policy& policy) {
+  if (!roles.app) return std::vector<Step>();
+  HOSTQ_RETURN_IF_ERROR(CheckAddress(policy, work.address()));
+  Step step = UnbindAddressStep(work.address());
+  if (!work.unbind()) {
+    step.run = [address = work.address()](Host&) {
+      return Skipped(absl::StrCat(address, " stays on lo: another account uses it"));
+    };
+  }
+  return std::vector<Step>{std::move(step)};
+}
+
+}  // namespace hostq::agent

@@ -1,0 +1,128 @@
+#include "absl/strings/str_cat.h"
+#include "agent/actions/steps.h"
+#include "agent/host/evidence.h"
+#include "common/base/error.h"
+
+namespace hostq::agent {
+namespace {
+
+constexpr char kLoopback[] = "lo";
+
+absl::Status Conflict(Reason reason, absl::string_view message) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
+}
+
+// Whether the address is on lo as it should be. ADDRESS_ON_OTHER_INTERFACE, ADDRESS_WRONG_PREFIX.
+absl::StatusOr<bool> IsBound(Host& host, const IpAddress& address) {
+  HOSTQ_ASSIGN_OR_RETURN(const auto all, host.addresses().List());
+  bool bound = false;
+  for (const InterfaceAddress& one : all) {
+    if (one.address != address) continue;
+    if (one.interface != kLoopback) {
+      return WithEvidence(
+          WithEvidence(Conflict(Reason::kAddressOnOtherInterface,
+                                absl::StrCat(address.ToString(), " is on ", one.interface,
+                                             " instead of lo: this node would answer for it")),
+                       "interface", one.interface),
+          "address", address.ToString());
+    }
+    if (one.prefix != address.bits()) {
+      return WithEvidence(
+          WithEvidence(Conflict(Reason::kAddressWrongPrefix,
+                                absl::StrCat(address.ToString(), "/", one.prefix,
+                                             " is on lo: the whole subnet leads nowhere")),
+                       "prefix", absl::StrCat(one.prefix)),
+          "address", address.ToString());
+    }
+    bound = true;
+  }
+  return bound;
+}
+
+// The place for the balancer: with direct routing it, and nobody else, answers for the address. As
+// long as no node has that role, everybody who answers is in the way.
+bool MayAnswer(const AddressOwner&) { return false; }
+
+absl::Status CheckNobodyAnswers(Host& host, const IpAddress& address) {
+  HOSTQ_ASSIGN_OR_RETURN(const auto owner, host.addresses().FindOwner(address));
+  if (!owner || MayAnswer(*owner)) return absl::OkStatus();
+  return WithEvidence(
+      WithEvidence(WithEvidence(Conflict(Reason::kAddressOwnedByOtherHost,
+                                         absl::StrCat("the host with MAC address ", owner->mac,
+                                                      " answers for ", address.ToString(), " on ",
+                                                      owner->interface)),
+                                "mac", owner->mac),
+                   "interface", owner->interface),
+      "address", address.ToString());
+}
+
+absl::StatusOr<StepResult> Bind(Host& host, const IpAddress& address) {
+  const std::string so = absl::StrCat(address.ToString(), "/", address.bits(), " is on lo");
+  HOSTQ_ASSIGN_OR_RETURN(const bool bound, IsBound(host, address));
+  // IPv6 needs no such setting: nodes answer for an address only where it is assigned.
+  if (!address.v6) HOSTQ_RETURN_IF_ERROR(CheckArpSilenced(host));
+  if (bound) return Unchanged(so);
+  HOSTQ_RETURN_IF_ERROR(CheckNobodyAnswers(host, address));
+  HOSTQ_RETURN_IF_ERROR(host.addresses().AddToLoopback(address));
+  HOSTQ_ASSIGN_OR_RETURN(const bool now, IsBound(host, address));
+  if (!now) {
+    return Conflict(Reason::kAddressMissing,
+                    absl::StrCat(address.ToString(), " was added to lo, but is not there"));
+  }
+  return Changed(so);
+}
+
+absl::StatusOr<StepResult> Unbind(Host& host, const IpAddress& address) {
+  const std::string so = absl::StrCat(address.ToString(), " is not on lo");
+  HOSTQ_ASSIGN_OR_RETURN(const auto all, host.addresses().List());
+  const auto on_lo = [&](const std::vector<InterfaceAddress>& list) {
+    for (const InterfaceAddress& one : list) {
+      if (one.address == address && one.interface == kLoopback && one.prefix == address.bits()) {
+        return true;
+      }
+    }
+    return false;
+  };
+  // With another prefix, or on another interface, it is not ours to take off.
+  if (!on_lo(all)) return Unchanged(so);
+  HOSTQ_RETURN_IF_ERROR(host.addresses().RemoveFromLoopback(address));
+  HOSTQ_ASSIGN_OR_RETURN(const auto now, host.addresses().List());
+  if (on_lo(now)) {
+    return Conflict(Reason::kInternal,
+                    absl::StrCat(address.ToString(), " was removed from lo, but is still there"));
+  }
+  return Changed(so);
+}
+
+Step AddressStep(const std::string& text,
+                 absl::StatusOr<StepResult> (*run)(Host& host, const IpAddress& address)) {
+  const auto address = IpAddress::Parse(text);
+  HOSTQ_CHECK(address.has_value());
+  return MakeStep(absl::StrCat("address ", address->ToString()),
+                  [address = *address, run](Host& host) { return run(host, address); });
+}
+
+}  // namespace
+
+// Measured: the larger of "all" and the receiving interface counts; lo's own setting has no effect.
+absl::Status CheckArpSilenced(Host& host) {
+  HOSTQ_ASSIGN_OR_RETURN(const auto settings, host.addresses().ArpSettings());
+  for (const ArpSetting& setting : settings) {
+    if (setting.ignore >= 1 && setting.announce >= 2) continue;
+    return WithEvidence(
+        WithEvidence(
+            WithEvidence(Conflict(Reason::kArpNotSilenced,
+                                  absl::StrCat("on ", setting.interface, " arp_ignore is ",
+                                               setting.ignore, " (needed: 1) and arp_announce is ",
+                                               setting.announce, " (needed: 2)")),
+                         "interface", setting.interface),
+            "arp_ignore", absl::StrCat(setting.ignore)),
+        "arp_announce", absl::StrCat(setting.announce));
+  }
+  return absl::OkStatus();
+}
+
+Step BindAddressStep(const std::string& address) { return AddressStep(address, Bind); }
+Step UnbindAddressStep(const std::string& address) { return AddressStep(address, Unbind); }
+
+}  // namespace hostq::agent

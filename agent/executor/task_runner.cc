@@ -1,0 +1,311 @@
+#include "agent/executor/task_runner.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/executor/convert.h"
+#include "agent/executor/step_result.h"
+#include "common/base/error.h"
+#include "common/base/text.h"
+
+namespace hostq::agent {
+namespace {
+
+// A task whose process is wedged is ended after this, so that it does not keep one of the node's
+// credits; its resource stays quarantined, and the next attempt is refused until it is free again.
+constexpr absl::Duration kWedgedPatience = absl::Seconds(30);
+// An executor that dies with every attempt at the same task is not to die for ever.
+constexpr int kMaxExecutorsLost = 3;
+// The protocol's limit is 1 MiB with everything.
+constexpr size_t kMaxResultBytes = 1000 * 1000;
+
+constexpr auto kOk = hostq::v1::Reason::CODE_UNSPECIFIED;
+
+void Shrink(v1::Result& result) {
+  for (const bool failed_too : {false, true}) {
+    for (v1::StepResult& step : *result.mutable_steps()) {
+      if (result.ByteSizeLong() <= kMaxResultBytes) return;
+      if (step.reason() == kOk || failed_too) step.clear_evidence();
+    }
+  }
+  while (result.ByteSizeLong() > kMaxResultBytes && result.steps_size() > 0) {
+    result.mutable_steps()->RemoveLast();
+  }
+}
+
+}  // namespace
+
+void TaskRunner::Add(const Assignment& assignment, std::vector<StepPlan> steps, bool started) {
+  HOSTQ_CHECK(!Knows(assignment.lease.task_id));
+  Task task;
+  task.assignment = assignment;
+  task.steps = std::move(steps);
+  task.started = started;
+  tasks_.push_back(std::move(task));
+}
+
+void TaskRunner::Renew(const Assignment& assignment, std::vector<StepPlan> steps) {
+  for (Task& task : tasks_) {
+    if (task.assignment.lease.task_id != assignment.lease.task_id) continue;
+    if (task.begun) {
+      task.assignment.lease = assignment.lease;
+    } else {
+      task.assignment = assignment;
+      task.steps = std::move(steps);
+    }
+    return;
+  }
+}
+
+bool TaskRunner::Remove(absl::string_view task_id) {
+  const auto it = std::find_if(tasks_.begin(), tasks_.end(), [&](const Task& task) {
+    return task.assignment.lease.task_id == task_id;
+  });
+  if (it == tasks_.end() || it->begun) return false;
+  tasks_.erase(it);
+  return true;
+}
+
+const TaskRunner::Task* TaskRunner::Find(absl::string_view task_id) const {
+  for (const Task& task : tasks_) {
+    if (task.assignment.lease.task_id == task_id) return &task;
+  }
+  return nullptr;
+}
+
+TaskRunner::Task* TaskRunner::FindRun(uint64_t run_id) {
+  if (run_id == 0) return nullptr;
+  for (Task& task : tasks_) {
+    if (task.run_id == run_id) return &task;
+  }
+  return nullptr;
+}
+
+bool TaskRunner::Started(absl::string_view task_id) const {
+  const Task* task = Find(task_id);
+  return task != nullptr && task->started;
+}
+
+bool TaskRunner::Quarantined(absl::string_view resource_key) const {
+  return quarantine_.find(resource_key) != quarantine_.end();
+}
+
+int TaskRunner::Occupied() const {
+  return static_cast<int>(std::count_if(
+      tasks_.begin(), tasks_.end(), [](const Task& task) { return task.begun && !task.wedged; }));
+}
+
+int TaskRunner::running_steps() const {
+  return static_cast<int>(std::count_if(tasks_.begin(), tasks_.end(), [](const Task& task) {
+    return task.run_id != 0 && !task.wedged;
+  }));
+}
+
+bool TaskRunner::WouldStart(absl::string_view resource_key, int others) const {
+  if (hold_ || stopping_ || !executor_ready_ || Quarantined(resource_key)) return false;
+  if (Occupied() + others >= concurrency_) return false;
+  return std::none_of(tasks_.begin(), tasks_.end(), [&](const Task& task) {
+    return !task.begun || task.assignment.resource_key == resource_key;
+  });
+}
+
+v1::Progress TaskRunner::ProgressOf(const Task& task) const {
+  v1::Progress progress;
+  *progress.mutable_lease() = ToProto(task.assignment.lease);
+  if (task.step < task.steps.size()) progress.set_step(task.steps[task.step].name);
+  progress.set_step_index(static_cast<int32_t>(task.step));
+  progress.set_step_count(static_cast<int32_t>(task.steps.size()));
+  const auto quarantined = quarantine_.find(task.assignment.resource_key);
+  if (quarantined != quarantine_.end()) {
+    progress.set_wedged(true);
+    auto& evidence = *progress.mutable_evidence();
+    evidence["pid"] = absl::StrCat(quarantined->second.pid());
+    evidence["state"] = quarantined->second.state();
+    evidence["wchan"] = quarantined->second.wchan();
+  }
+  return progress;
+}
+
+std::vector<v1::Progress> TaskRunner::Snapshot() const {
+  std::vector<v1::Progress> all;
+  for (const Task& task : tasks_) {
+    if (task.begun) all.push_back(ProgressOf(task));
+  }
+  return all;
+}
+
+void TaskRunner::OnStepDone(const v1::StepDone& done) {
+  Task* task = FindRun(done.id());
+  if (task == nullptr) return;
+  task->run_id = 0;
+  task->wedged = false;
+  const v1::StepResult& step = done.result();
+  if (step.reason() == hostq::v1::Reason::WEDGED) {
+    // Not run: an earlier process holds the key. The step is tried again when it is released.
+    quarantine_.try_emplace(task->assignment.resource_key);
+    news_.push_back(ProgressOf(*task));
+    return;
+  }
+  *task->result.add_steps() = step;
+  const bool failed = step.reason() != kOk && !step.warning() && !step.skipped();
+  if (failed) {
+    // Independent steps are checks: the task's failure is that checks failed; the steps say which.
+    const bool check = task->steps[task->step].independent;
+    Fail(*task, check ? Reason::kPreflightFailed : static_cast<Reason>(step.reason()),
+         absl::StrCat(step.name(), ": ", step.message()));
+    if (!check) task->step = task->steps.size();
+  }
+  if (task->step < task->steps.size()) ++task->step;
+}
+
+void TaskRunner::OnWedged(const v1::Wedged& wedged) {
+  quarantine_[wedged.resource_key()] = wedged;
+  Task* task = FindRun(wedged.id());
+  if (task == nullptr) return;
+  task->wedged = true;
+  task->wedged_since = clock_.Monotonic();
+  news_.push_back(ProgressOf(*task));
+}
+
+void TaskRunner::OnReleased(const v1::Released& released) {
+  quarantine_.erase(released.resource_key());
+  for (const Task& task : tasks_) {
+    if (task.begun && task.assignment.resource_key == released.resource_key()) {
+      news_.push_back(ProgressOf(task));
+    }
+  }
+}
+
+void TaskRunner::OnExecutorLost() {
+  executor_ready_ = false;
+  quarantine_.clear();  // the next executor tells its own
+  for (Task& task : tasks_) {
+    if (task.run_id == 0) continue;
+    task.run_id = 0;
+    task.wedged = false;
+    task.step = 0;
+    task.result.Clear();
+    if (++task.executors_lost >= kMaxExecutorsLost) {
+      Fail(task, Reason::kStepCrashed,
+           absl::StrCat("the executor died ", kMaxExecutorsLost, " times while this task ran"));
+      task.step = task.steps.size();
+    }
+  }
+}
+
+void TaskRunner::Fail(Task& task, Reason reason, absl::string_view message) {
+  if (task.result.reason() != kOk) return;  // the first one tells
+  task.result.set_reason(static_cast<hostq::v1::Reason::Code>(reason));
+  task.result.set_message(CleanText(message, kMaxMessageBytesOfStep));
+}
+
+bool TaskRunner::Overdue(const Task& task) const {
+  const absl::Duration now = clock_.Monotonic();
+  if (task.run_id != 0) return task.wedged && now >= task.wedged_since + kWedgedPatience;
+  return now >= task.deadline;
+}
+
+void TaskRunner::Advance(Output& out) {
+  // A task that is over makes room, also for one that was accepted before it.
+  while (AdvanceOnce(out)) {
+  }
+  for (v1::Progress& progress : news_) out.progress.push_back(std::move(progress));
+  news_.clear();
+}
+
+bool TaskRunner::AdvanceOnce(Output& out) {
+  std::set<absl::string_view> keys;
+  int occupied = Occupied();
+  for (auto it = tasks_.begin(); it != tasks_.end(); ++it) {
+    Task& task = *it;
+    const std::string& key = task.assignment.resource_key;
+    if (!keys.insert(key).second) continue;
+    if (!task.begun) {
+      const bool may = !hold_ && !stopping_ && executor_ready_ && !Quarantined(key);
+      if (!may || occupied >= concurrency_) continue;
+      ++occupied;
+      Begin(task, out);
+    }
+    if (Continue(task, out)) {
+      Finish(task, out);
+      tasks_.erase(it);
+      return true;
+    }
+  }
+  return false;
+}
+
+void TaskRunner::Begin(Task& task, Output& out) {
+  if (!task.started) out.started.push_back(task.assignment.lease);
+  task.started = true;
+  task.begun = true;
+  task.start_time = clock_.Now();
+  task.deadline = clock_.Monotonic() + task.assignment.timeout;
+}
+
+bool TaskRunner::Continue(Task& task, Output& out) {
+  if (task.run_id == 0 && task.step >= task.steps.size()) return true;
+  if (Overdue(task)) {
+    Fail(
+        task, Reason::kStepTimedOut,
+        task.run_id != 0
+            ? absl::StrCat("the process of step ", task.steps[task.step].name, " cannot be ended; ",
+                           task.assignment.resource_key, " is left alone until it has")
+            : absl::StrCat("not finished within ", FormatAge(task.assignment.timeout)));
+    if (task.run_id != 0) {
+      v1::StepResult step = FailedStep(task.steps[task.step].name, Reason::kStepTimedOut,
+                                       "its process cannot be ended");
+      *step.mutable_evidence() = ProgressOf(task).evidence();
+      *task.result.add_steps() = std::move(step);
+    }
+    return true;
+  }
+  const bool may = !stopping_ && executor_ready_ && !Quarantined(task.assignment.resource_key);
+  if (task.run_id != 0 || !may) return false;
+  const StepPlan& step = task.steps[task.step];
+  task.run_id = ++last_run_id_;
+  v1::RunStep run;
+  run.set_id(task.run_id);
+  run.set_resource_key(task.assignment.resource_key);
+  run.set_work(task.assignment.work);
+  for (const std::string& role : task.assignment.roles) run.add_roles(role);
+  run.set_step_index(static_cast<int32_t>(task.step));
+  run.set_step_name(step.name);
+  *run.mutable_timeout() = ToProto(std::min(step.timeout, task.deadline - clock_.Monotonic()));
+  out.steps.push_back(std::move(run));
+  out.progress.push_back(ProgressOf(task));
+  return false;
+}
+
+void TaskRunner::Finish(Task& task, Output& out) {
+  v1::Result& result = task.result;
+  if (result.reason() == kOk && result.message().empty()) {
+    const auto changed = std::count_if(result.steps().begin(), result.steps().end(),
+                                       [](const v1::StepResult& step) { return step.changed(); });
+    result.set_message(task.steps.empty() ? "nothing to do on this node"
+                                          : absl::StrCat(task.steps.size(), " steps, ", changed,
+                                                         " changed something"));
+  }
+  *result.mutable_start_time() = ToProto(task.start_time);
+  *result.mutable_finish_time() = ToProto(clock_.Now());
+  Shrink(result);
+  *result.mutable_lease() = ToProto(task.assignment.lease);
+  out.finished.push_back({task.assignment.lease, std::move(result)});
+}
+
+absl::Duration TaskRunner::NextWake() const {
+  absl::Duration next = absl::InfiniteDuration();
+  for (const Task& task : tasks_) {
+    if (!task.begun) continue;
+    if (task.run_id == 0) {
+      next = std::min(next, task.deadline);
+    } else if (task.wedged) {
+      next = std::min(next, task.wedged_since + kWedgedPatience);
+    }
+  }
+  return next;
+}
+
+}  // namespace hostq::agent

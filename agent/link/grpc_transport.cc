@@ -1,0 +1,151 @@
+#include "agent/link/grpc_transport.h"
+
+#include <deque>
+#include <utility>
+
+#include "common/base/mutex.h"
+#include "common/rpc/credentials.h"
+#include "common/rpc/settings.h"
+#include "common/rpc/status.h"
+#include "grpcpp/create_channel.h"
+#include "hostq/agent/v1/session.grpc.pb.h"
+
+namespace hostq::agent {
+
+// Counts the streams that gRPC still has.
+struct LiveStreams {
+  Mutex mutex;
+  CondVar none;
+  int count ABSL_GUARDED_BY(mutex) = 0;
+};
+
+// One stream. Lives until gRPC is done with it, whoever else has let go.
+class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::ManagerMessage> {
+ public:
+  SessionStream(uint64_t connection, std::shared_ptr<grpc::Channel> channel, Transport::Sink sink,
+                std::shared_ptr<LiveStreams> live)
+      : connection_(connection),
+        stub_(v1::SessionService::NewStub(std::move(channel))),
+        sink_(std::move(sink)),
+        live_(std::move(live)) {
+    MutexLock lock(live_->mutex);
+    ++live_->count;
+  }
+
+  ~SessionStream() override {
+    MutexLock lock(live_->mutex);
+    --live_->count;
+    live_->none.NotifyAll();
+  }
+
+  void Start(std::shared_ptr<SessionStream> self) {
+    self_ = std::move(self);
+    stub_->async()->Connect(&context_, this);
+    AddHold();  // for writes that do not come from a reaction
+    StartRead(&incoming_);
+    StartCall();
+  }
+
+  void Send(v1::AgentMessage message) {
+    const v1::AgentMessage* first = nullptr;
+    {
+      MutexLock lock(mutex_);
+      if (closed_) return;
+      outgoing_.push_back(std::move(message));
+      if (writing_) return;
+      writing_ = true;
+      first = &outgoing_.front();
+    }
+    StartWrite(first);
+  }
+
+  void Close() {
+    context_.TryCancel();
+    Finish();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return Finish();
+    sink_({connection_, std::exchange(incoming_, {})});
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    const v1::AgentMessage* next = nullptr;
+    bool release = false;
+    {
+      MutexLock lock(mutex_);
+      outgoing_.pop_front();
+      closed_ = closed_ || !ok;
+      writing_ = !closed_ && !outgoing_.empty();
+      if (writing_) next = &outgoing_.front();
+      if (closed_) release = !std::exchange(released_, true);
+    }
+    if (next != nullptr) StartWrite(next);
+    if (release) RemoveHold();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    sink_({connection_, FromGrpc(status)});
+    self_.reset();  // may be the end of this object
+  }
+
+ private:
+  // No more writes. The hold goes when none is under way.
+  void Finish() {
+    {
+      MutexLock lock(mutex_);
+      closed_ = true;
+      if (writing_ || std::exchange(released_, true)) return;
+    }
+    RemoveHold();
+  }
+
+  const uint64_t connection_;
+  const std::unique_ptr<v1::SessionService::Stub> stub_;
+  const Transport::Sink sink_;
+  const std::shared_ptr<LiveStreams> live_;
+  grpc::ClientContext context_;
+  v1::ManagerMessage incoming_;
+  std::shared_ptr<SessionStream> self_;
+  Mutex mutex_;
+  std::deque<v1::AgentMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool released_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+GrpcTransport::GrpcTransport(Identity identity, Sink sink)
+    : identity_(std::move(identity)),
+      sink_(std::move(sink)),
+      live_(std::make_shared<LiveStreams>()) {}
+
+GrpcTransport::~GrpcTransport() {
+  Close();
+  MutexLock lock(live_->mutex);
+  while (live_->count > 0) live_->none.Wait(live_->mutex);
+}
+
+void GrpcTransport::Open(uint64_t connection) {
+  Close();
+  grpc::ChannelArguments arguments;
+  ConfigureChannel(arguments);
+  ApplyManagerName(arguments);
+  const auto credentials =
+      MutualTlsChannelCredentials({identity_.certificate_pem, identity_.key_pem}, identity_.ca_pem);
+  stream_ = std::make_shared<SessionStream>(
+      connection, grpc::CreateCustomChannel(identity_.manager_address, credentials, arguments),
+      sink_, live_);
+  stream_->Start(stream_);
+}
+
+void GrpcTransport::Send(v1::AgentMessage message) {
+  if (stream_ != nullptr) stream_->Send(std::move(message));
+}
+
+void GrpcTransport::Close() {
+  if (stream_ != nullptr) stream_->Close();
+  stream_.reset();
+}
+
+}  // namespace hostq::agent

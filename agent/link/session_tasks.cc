@@ -1,0 +1,244 @@
+// The part of SessionLogic that has to do with tasks: acceptance, the journal, results.
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/executor/convert.h"
+#include "agent/link/session_logic.h"
+#include "common/base/error.h"
+#include "common/log/log.h"
+
+namespace hostq::agent {
+namespace {
+
+// As in the protocol: what a task asks for, and what names it.
+constexpr size_t kMaxWorkBytes = 1 << 20;
+constexpr size_t kMaxNameBytes = 512;
+// A task without a timeout must not run for ever.
+constexpr absl::Duration kDefaultTimeout = absl::Minutes(5);
+constexpr absl::Duration kLongestTimeout = absl::Hours(24);
+constexpr absl::Duration kPruneInterval = absl::Hours(6);
+
+absl::Status Bad(absl::string_view message) {
+  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kBadParameters, message);
+}
+
+// The field of Work that is set; empty if none that this version knows.
+std::string KindOf(const v1::Work& work) {
+  const auto* oneof = v1::Work::descriptor()->FindOneofByName("kind");
+  const auto* field = v1::Work::GetReflection()->GetOneofFieldDescriptor(work, oneof);
+  return field == nullptr ? "" : field->name();
+}
+
+Assignment ReadAssign(const v1::Assign& assign) {
+  Assignment assignment;
+  assignment.lease = FromProto(assign.lease());
+  assignment.resource_key = assign.resource_key();
+  assignment.kind = assign.kind();
+  assignment.work = assign.work();
+  assignment.roles.assign(assign.roles().begin(), assign.roles().end());
+  assignment.timeout = assign.has_timeout() ? FromProto(assign.timeout()) : kDefaultTimeout;
+  assignment.timeout = std::clamp(assignment.timeout, absl::Seconds(1), kLongestTimeout);
+  return assignment;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<StepPlan>> SessionLogic::Plan(const Assignment& assignment) const {
+  const Lease& lease = assignment.lease;
+  if (lease.task_id.empty() || lease.task_id.size() > kMaxNameBytes || lease.attempt < 1 ||
+      assignment.resource_key.empty() || assignment.resource_key.size() > kMaxNameBytes) {
+    return Bad("task, attempt or resource key missing or too long");
+  }
+  if (assignment.work.size() > kMaxWorkBytes) return Bad("the work is longer than 1 MiB");
+  const auto& kinds = options_.kinds;
+  if (std::find(kinds.begin(), kinds.end(), assignment.kind) == kinds.end()) {
+    return MakeError(absl::StatusCode::kUnimplemented, Reason::kUnsupportedKind,
+                     absl::StrCat("this agent (", options_.agent_version, ") does not know '",
+                                  assignment.kind, "'"));
+  }
+  v1::Work work;
+  if (!work.ParseFromString(assignment.work)) return Bad("the work cannot be parsed");
+  if (KindOf(work) != assignment.kind) return Bad("the work is not what the assignment says");
+  auto steps = planner_(work, RolesFromNames(assignment.roles));
+  if (!steps.ok()) {
+    const Reason reason = ReasonOf(steps.status());
+    return MakeError(steps.status().code(),
+                     reason == Reason::kNone ? Reason::kBadParameters : reason,
+                     steps.status().message());
+  }
+  std::vector<StepPlan> plan;
+  plan.reserve(steps->size());
+  for (const Step& step : *steps) plan.push_back({step.name, step.timeout, step.independent});
+  return plan;
+}
+
+void SessionLogic::OnAssign(const v1::Assign& assign) {
+  Assignment assignment = ReadAssign(assign);
+  const Lease& lease = assignment.lease;
+  const bool known = in_flight_.find(lease.task_id) != in_flight_.end() ||
+                     outbox_.find(lease.task_id) != outbox_.end();
+  if (const auto steps = Plan(assignment); !steps.ok()) {
+    return Refuse(lease, ReasonOf(steps.status()), steps.status().message());
+  }
+  if (!known && stopping_) {
+    return Refuse(lease, Reason::kBufferFull, "the agent is being stopped");
+  }
+  if (!known && in_flight_.size() + assigned_.size() >= static_cast<size_t>(options_.credits)) {
+    return Refuse(lease, Reason::kBufferFull,
+                  absl::StrCat("has ", in_flight_.size() + assigned_.size(), " tasks already"));
+  }
+  if (!known && runner_.Quarantined(assignment.resource_key)) {
+    return Refuse(lease, Reason::kWedged,
+                  absl::StrCat("a process of an earlier step on ", assignment.resource_key,
+                               " cannot be ended"));
+  }
+  assigned_.push_back(std::move(assignment));
+}
+
+void SessionLogic::FinishUnstarted(const Lease& lease, absl::string_view message) {
+  v1::Result result;
+  result.set_reason(hostq::v1::Reason::INTERRUPTED);
+  result.set_message(std::string(message));
+  *result.mutable_start_time() = ToProto(clock_.Now());
+  *result.mutable_finish_time() = ToProto(clock_.Now());
+  pending_.finished.push_back({lease, result.SerializeAsString()});
+}
+
+void SessionLogic::OnExecutorLost() {
+  LogError("the executor is gone; what it ran begins again when it is back");
+  runner_.OnExecutorLost();
+  held_.steps.clear();  // meant for the one that is gone, and begun again for the next
+}
+
+void SessionLogic::OnExecutorReport(const v1::ExecutorReport& report) {
+  switch (report.report_case()) {
+    case v1::ExecutorReport::kStepDone:
+      return runner_.OnStepDone(report.step_done());
+    case v1::ExecutorReport::kWedged:
+      return runner_.OnWedged(report.wedged());
+    case v1::ExecutorReport::kReleased:
+      return runner_.OnReleased(report.released());
+    case v1::ExecutorReport::REPORT_NOT_SET:
+      return;
+  }
+}
+
+// --- the journal ---
+
+Effects SessionLogic::Flush() {
+  RunTimers();
+  const absl::Duration now = clock_.Monotonic();
+  if (!journal_failed_ || now >= journal_retry_at_ || !assigned_.empty()) {
+    // Twice at most in a row: an accepted task that may begin at once is already recorded as begun.
+    do {
+      CollectRunner();
+    } while (CommitPending());
+  }
+  if (now >= next_prune_) {
+    next_prune_ = now + kPruneInterval;
+    if (const auto pruned = journal_.Prune(clock_.Now() - kJournalRetention); !pruned.ok()) {
+      LogWarning("the journal cannot be pruned", {{"status", pruned.status()}});
+    }
+  }
+  return std::exchange(effects_, {});
+}
+
+void SessionLogic::CollectRunner() {
+  TaskRunner::Output out;
+  runner_.Advance(out);
+  for (Lease& lease : out.started) pending_.started.push_back(std::move(lease));
+  for (auto& [lease, result] : out.finished) {
+    result.clear_lease();  // the journal's is the one that counts
+    pending_.finished.push_back({std::move(lease), result.SerializeAsString()});
+  }
+  std::move(out.steps.begin(), out.steps.end(), std::back_inserter(held_.steps));
+  std::move(out.progress.begin(), out.progress.end(), std::back_inserter(held_.progress));
+}
+
+// True if it changed what the runner may do.
+bool SessionLogic::CommitPending() {
+  JournalBatch batch = pending_;
+  std::set<std::string> starting;
+  for (const Assignment& assignment : assigned_) {
+    const bool start =
+        runner_.WouldStart(assignment.resource_key, static_cast<int>(starting.size())) &&
+        starting.insert(assignment.resource_key).second;
+    batch.accept.push_back({assignment, start});
+  }
+  auto answers = journal_.Commit(batch, clock_.Now());
+  if (!answers.ok()) {
+    CommitFailed(answers.status());
+    return false;
+  }
+  if (journal_failed_) LogInfo("the journal can be written again");
+  journal_failed_ = false;
+  assigned_.clear();
+  JournalBatch done = std::exchange(pending_, {});
+  ReleasePending(std::move(done.finished));
+  for (size_t i = 0; i < answers->size(); ++i) {
+    ApplyAnswer(batch.accept[i].assignment, batch.accept[i].start, std::move((*answers)[i]));
+  }
+  return !answers->empty();
+}
+
+void SessionLogic::CommitFailed(const absl::Status& status) {
+  if (!journal_failed_) LogError("the journal cannot be written", {{"status", status}});
+  journal_failed_ = true;
+  journal_retry_at_ = clock_.Monotonic() + options_.journal_retry;
+  for (const Assignment& assignment : std::exchange(assigned_, {})) {
+    Refuse(assignment.lease, Reason::kJournalUnavailable, status.message());
+  }
+}
+
+void SessionLogic::ReleasePending(std::vector<JournalBatch::Finished> finished) {
+  TaskRunner::Output held = std::exchange(held_, {});
+  for (v1::Progress& progress : held.progress) {
+    v1::AgentMessage message;
+    *message.mutable_progress() = std::move(progress);
+    Send(std::move(message));
+  }
+  for (auto& [lease, result] : finished) {
+    in_flight_.erase(lease.task_id);
+    const std::string task_id = lease.task_id;
+    Stored& stored = outbox_[task_id] = {std::move(lease), std::move(result)};
+    SendResult(stored);
+  }
+  std::move(held.steps.begin(), held.steps.end(), std::back_inserter(effects_.steps));
+}
+
+void SessionLogic::ApplyAnswer(const Assignment& assignment, bool started, AcceptAnswer answer) {
+  const std::string& task_id = assignment.lease.task_id;
+  switch (answer.outcome) {
+    case AcceptOutcome::kStaleEpoch:
+      return Refuse(
+          assignment.lease, Reason::kStaleEpoch,
+          absl::StrCat("epoch ", assignment.lease.epoch, " is not above ", answer.lease.epoch,
+                       ", which ", assignment.resource_key, " has seen here"));
+    case AcceptOutcome::kFinished: {
+      Stored& stored = outbox_[task_id] = {std::move(answer.lease), std::move(answer.result)};
+      return SendResult(stored);
+    }
+    case AcceptOutcome::kAccepted:
+    case AcceptOutcome::kInFlight:
+      break;
+  }
+  max_epoch_ = std::max(max_epoch_, assignment.lease.epoch);
+  in_flight_[task_id] = assignment.lease;
+  auto steps = Plan(assignment);
+  HOSTQ_CHECK(steps.ok());  // it was, and planning is deterministic
+  if (answer.outcome == AcceptOutcome::kInFlight) {
+    runner_.Renew(assignment, *std::move(steps));
+  } else {
+    outbox_.erase(task_id);  // of an attempt before this one
+    runner_.Add(assignment, *std::move(steps), started);
+  }
+  v1::AgentMessage message;
+  *message.mutable_accepted()->mutable_lease() = ToProto(assignment.lease);
+  Send(std::move(message));
+}
+
+}  // namespace hostq::agent

@@ -1,0 +1,267 @@
+// hostq-agent: flags, configuration, processes, exit codes.
+//
+//   hostq-agent          the network: the session with the manager, the journal (this process)
+//   └─ hostq-keeper      starts the executor again when it dies
+//      └─ hostq-executor changes the system; single-threaded, never near the network
+//         └─ one process per step
+//
+// Whoever's parent dies is killed by the kernel; the journal says where to go on.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "agent/actions/action.h"
+#include "agent/executor/executor.h"
+#include "agent/executor/supervisor.h"
+#include "agent/host/real_host.h"
+#include "agent/journal/sqlite_journal.h"
+#include "agent/link/agent_loop.h"
+#include "agent/link/enroll.h"
+#include "agent/link/grpc_transport.h"
+#include "agent/link/identity.h"
+#include "agent/link/session_logic.h"
+#include "common/base/error.h"
+#include "common/config/agent_config.h"
+#include "common/log/log.h"
+#include "common/rpc/credentials.h"
+
+namespace hostq::agent {
+namespace {
+
+enum ExitCode { kStopped = 0, kFailed = 1, kUsage = 2, kNotJoined = 3, kRefused = 4 };
+
+constexpr char kHelp[] =
+    "hostq-agent: runs on every node of a hostq cluster and does what the manager asks.\n\n"
+    "  1. on the manager:  hostq node add web1 --role app --address 10.0.0.11\n"
+    "  2. on the node:     the line that it printed: hostq-agent join ...\n"
+    "  3. on the node:     hostq-agent run   (or: systemctl start hostq-agent)";
+constexpr char kFooter[] =
+    "\nWhat the node lets be done to it is in its own configuration, section [policy].\n"
+    "Exit status: 0 stopped when asked to, 1 failure, 2 usage or configuration,\n"
+    "3 not joined yet, 4 the manager refused the join.";
+
+// How long running steps may go on when the agent is stopped; the rest begins again at next start.
+constexpr absl::Duration kStopPatience = absl::Seconds(5);
+
+int Fail(ExitCode code, const absl::Status& status) {
+  std::cerr << "hostq-agent: " << status.message();
+  if (const Reason reason = ReasonOf(status); reason != Reason::kNone) {
+    std::cerr << " [" << NameOf(reason) << "]";
+  }
+  std::cerr << "\n";
+  return code;
+}
+
+std::string ExecutorSocket(const AgentConfig& config) {
+  return absl::StrCat(config.state_dir, "/executor.sock");
+}
+
+absl::Status MakeStateDirectory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return ErrnoError(error.value(), Reason::kInternal, absl::StrCat("mkdir ", path));
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+  return absl::OkStatus();
+}
+
+// A list that the file does not have leaves the policy's own default.
+absl::StatusOr<Policy> MakePolicy(const AgentConfig::Policy& config) {
+  Policy policy;
+  if (!config.share_sources.empty()) policy.share_sources = config.share_sources;
+  if (!config.mount_points.empty()) policy.mount_points = config.mount_points;
+  if (!config.address_ranges.empty()) policy.address_ranges.clear();
+  for (const std::string& text : config.address_ranges) {
+    const auto range = IpRange::Parse(text);
+    if (!range) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("policy.address_ranges: '", text, "' is not an address range"));
+    }
+    policy.address_ranges.push_back(*range);
+  }
+  policy.uid_min = config.uid_min;
+  policy.uid_max = config.uid_max;
+  policy.user_name_pattern = config.user_pattern;
+  policy.kinds = config.kinds;
+  return policy;
+}
+
+// One agent for each state directory. Held until the process ends, and by no child of it.
+absl::StatusOr<int> LockState(const std::string& state_dir) {
+  const std::string path = absl::StrCat(state_dir, "/lock");
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return ErrnoError(errno, Reason::kInternal, absl::StrCat("open ", path));
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  const int number = errno;
+  close(fd);
+  if (number == EWOULDBLOCK) {
+    return absl::AbortedError(absl::StrCat("another hostq-agent runs on ", state_dir));
+  }
+  return ErrnoError(number, Reason::kInternal, absl::StrCat("lock ", path));
+}
+
+StepPlanner MakePlanner(const Policy& policy) {
+  return
+      [policy](const v1::Work& work, const Roles& roles) { return PlanSteps(work, roles, policy); };
+}
+
+// --- the processes ---
+
+int RunExecutor(const AgentConfig& config, const Policy& policy) {
+  RealHostOptions host_options;
+  host_options.state_directory = config.state_dir;
+  const std::unique_ptr<Host> host = MakeRealHost(host_options);
+  ExecutorOptions options;
+  options.socket_path = ExecutorSocket(config);
+  auto executor = Executor::Create(options, MakePlanner(policy), *host, SystemClock());
+  absl::Status status = executor.status();
+  if (status.ok()) status = (*executor)->Run();
+  if (!status.ok()) LogError("the executor failed", {{"status", status}});
+  return status.ok() ? kStopped : kFailed;
+}
+
+// Before any thread exists. Returns the keeper's process id.
+pid_t StartKeeper(const AgentConfig& config, const Policy& policy, int lock_fd) {
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  // A group of its own: an interrupt from the terminal is for the agent, which ends this in order.
+  setpgid(0, 0);
+  close(lock_fd);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_NAME, "hostq-keeper");
+  if (getppid() != parent) _exit(kFailed);
+  _exit(Supervise({{"hostq-executor", [&] { return RunExecutor(config, policy); }}}));
+}
+
+std::string BootId() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
+int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identity, int stop_fd) {
+  auto journal = SqliteJournal::Open(absl::StrCat(config.state_dir, "/journal.db"));
+  if (!journal.ok()) return Fail(kFailed, journal.status());
+  SessionOptions options;
+  options.agent_version = HOSTQ_VERSION;
+  options.kinds = SupportedKinds();
+  options.credits = config.credits;
+  options.boot_id = BootId();
+  SeededRandom random(RandomSeed());
+  SessionLogic logic(options, MakePlanner(policy), **journal, SystemClock(), random);
+  if (const auto status = logic.Start(); !status.ok()) return Fail(kFailed, status);
+  Mailbox mailbox;
+  LogInfo("started", {{"version", HOSTQ_VERSION},
+                      {"manager", identity.manager_address},
+                      {"in_flight", logic.in_flight()},
+                      {"outbox", logic.outbox()}});
+  GrpcTransport transport(std::move(identity),
+                          [&mailbox](TransportEvent event) { mailbox.Post(std::move(event)); });
+  AgentLoop loop(logic, transport, mailbox, ExecutorSocket(config), SystemClock());
+  loop.Run(stop_fd, kStopPatience);
+  return kStopped;
+}
+
+// --- the subcommands ---
+
+int Run(const AgentConfig& config) {
+  const auto policy = MakePolicy(config.policy);
+  if (!policy.ok()) return Fail(kUsage, policy.status());
+  auto identity = LoadIdentity(config.state_dir);
+  if (!identity.ok()) {
+    if (!absl::IsNotFound(identity.status())) return Fail(kFailed, identity.status());
+    std::cerr << "hostq-agent: this node has not joined a cluster: on the manager run 'hostq node "
+                 "add NAME ...', here the join line that it prints\n";
+    return kNotJoined;
+  }
+  InitLog("hostq-agent", config.log_level);
+  const auto lock_fd = LockState(config.state_dir);
+  if (!lock_fd.ok()) return Fail(kFailed, lock_fd.status());
+  const pid_t keeper = StartKeeper(config, *policy, *lock_fd);
+  if (keeper < 0) return Fail(kFailed, ErrnoError(errno, Reason::kOutOfResources, "fork"));
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);  // before threads: they inherit it
+  signal(SIGPIPE, SIG_IGN);
+  const int stop_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+  const int code = RunNetwork(config, *policy, *std::move(identity), stop_fd);
+  kill(keeper, SIGTERM);
+  waitpid(keeper, nullptr, 0);
+  LogInfo("stopped");
+  return code;
+}
+
+int JoinCluster(JoinRequest request) {
+  if (const auto made = MakeStateDirectory(request.state_dir); !made.ok()) {
+    return Fail(kFailed, made);
+  }
+  std::cout << "joining the cluster of " << request.manager << " ..." << std::endl;
+  const auto joined = Join(request);
+  if (!joined.ok()) {
+    const absl::Status& status = joined.status();
+    const bool refused = absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status);
+    Fail(refused ? kRefused : kFailed, status);
+    if (!refused) std::cerr << "the same line can be used again\n";
+    return refused ? kRefused : kFailed;
+  }
+  std::cout << "joined as " << joined->node << "; manager at " << joined->manager_address
+            << "; certificate valid until "
+            << absl::FormatTime("%Y-%m-%d", joined->expire_time, absl::UTCTimeZone())
+            << "\nstart the agent: systemctl start hostq-agent" << std::endl;
+  return kStopped;
+}
+
+int Main(int argc, char** argv) {
+  RequireTls13();
+  CLI::App app(kHelp, "hostq-agent");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("hostq-agent ") + HOSTQ_VERSION);
+  app.require_subcommand(1);
+  std::string config_path = kAgentConfigPath;
+  JoinRequest request;
+  std::string token;
+  CLI::App* run = app.add_subcommand("run", "Run the agent in the foreground.");
+  CLI::App* join = app.add_subcommand("join", "Make this machine a node of a cluster.");
+  for (CLI::App* command : {run, join}) {
+    command->add_option("--config", config_path, "Configuration file")->capture_default_str();
+  }
+  join->add_option("--manager", request.manager, "HOST:PORT of the manager's enrolment")
+      ->required();
+  join->add_option("--token", token, "Token from 'hostq node add'; works once")->required();
+  join->add_option("--ca-pin", request.ca_pin, "sha256:HEX of the cluster's authority")->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kStopped : kUsage;
+  }
+  const auto config = LoadAgentConfig(config_path);
+  if (!config.ok()) return Fail(kUsage, config.status());
+  if (run->parsed()) return Run(*config);
+  request.token = SecretString(std::move(token));
+  request.state_dir = config->state_dir;
+  return JoinCluster(std::move(request));
+}
+
+}  // namespace
+}  // namespace hostq::agent
+
+int main(int argc, char** argv) { return hostq::agent::Main(argc, argv); }

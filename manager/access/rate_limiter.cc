@@ -1,0 +1,61 @@
+#include "manager/access/rate_limiter.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace hostq::manager {
+namespace {
+
+// What all share who came when the table was full.
+constexpr char kOthers[] = "*";
+
+}  // namespace
+
+double RateLimiter::LevelAt(const Bucket& bucket, absl::Duration now) const {
+  const double gained = absl::ToDoubleSeconds(now - bucket.time) * options_.per_second;
+  return std::min(options_.burst, bucket.level + std::max(gained, 0.0));
+}
+
+void RateLimiter::Forget(absl::Duration now) {
+  // Looks at all of them: not for each of a flood of sources.
+  if (now - forgot_ < absl::Seconds(1)) return;
+  forgot_ = now;
+  absl::erase_if(buckets_,
+                 [&](const auto& entry) { return LevelAt(entry.second, now) >= options_.burst; });
+}
+
+bool RateLimiter::Allow(absl::string_view source, absl::Duration now) {
+  const MutexLock lock(mutex_);
+  auto at = buckets_.find(source);
+  if (at == buckets_.end()) {
+    if (buckets_.size() >= options_.max_sources) Forget(now);
+    const bool room = buckets_.size() < options_.max_sources;
+    at = buckets_.try_emplace(room ? source : kOthers, Bucket{options_.burst, now}).first;
+  }
+  Bucket& bucket = at->second;
+  bucket.level = LevelAt(bucket, now);
+  bucket.time = now;
+  if (bucket.level < 1) return false;
+  bucket.level -= 1;
+  return true;
+}
+
+std::string RateLimitSource(absl::string_view address) {
+  const std::string text(address);
+  unsigned char bytes[16] = {};
+  if (::inet_pton(AF_INET6, text.c_str(), bytes) != 1) return text;
+  constexpr unsigned char kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  char out[INET6_ADDRSTRLEN] = {};
+  if (std::equal(kMapped, kMapped + sizeof(kMapped), bytes)) {
+    ::inet_ntop(AF_INET, bytes + sizeof(kMapped), out, sizeof(out));
+    return out;
+  }
+  std::fill(bytes + 8, bytes + 16, 0);
+  ::inet_ntop(AF_INET6, bytes, out, sizeof(out));
+  return absl::StrCat(out, "/64");
+}
+
+}  // namespace hostq::manager

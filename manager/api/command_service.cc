@@ -1,0 +1,230 @@
+#include "manager/api/command_service.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "common/base/text.h"
+#include "manager/api/convert.h"
+#include "manager/api/page_token.h"
+#include "manager/domain/findings.h"
+
+namespace hostq::manager {
+namespace {
+
+constexpr size_t kMaxResourceKey = 300;  // "account/" and the longest domain fit
+
+Engine::CommandCallback Answer(const Done& done, v1::Command* response) {
+  return [done, response](const absl::StatusOr<Command>& command) {
+    if (command.ok()) *response = ToProto(*command);
+    done(command.status());
+  };
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CommandService::CreateCommand(grpc::CallbackServerContext* context,
+                                                        const v1::CreateCommandRequest* request,
+                                                        v1::CreateCommandResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  if (absl::Status status = CheckRequest(*request); !status.ok()) return done(status), reactor;
+  Submission submission;
+  submission.actor = ActorOf(*context);
+  submission.request_id = request->request_id();
+  submission.request = ContentOf(*request);
+  if (request->has_not_after()) submission.not_after = TimeFromProto(request->not_after());
+  submission.plan = [this, request](const Now& now) -> absl::StatusOr<PlannedCommand> {
+    if (request->has_not_after() && TimeFromProto(request->not_after()) <= now.wall) {
+      return InvalidField(Reason::kInvalidArgument, "not_after", "has already passed");
+    }
+    const std::vector<std::string> nodes(request->nodes().begin(), request->nodes().end());
+    return backend_.cluster.Plan(request->spec(), nodes, now);
+  };
+  backend_.engine.Submit(std::move(submission),
+                         [done, response](const absl::StatusOr<Submitted>& submitted) {
+                           if (submitted.ok()) {
+                             *response->mutable_command() = ToProto(submitted->command);
+                             response->set_repeated(submitted->repeated);
+                           }
+                           done(submitted.status());
+                         });
+  return reactor;
+}
+
+void CommandService::Find(CommandId id, Done done, std::function<void(const Command&)> found) {
+  backend_.engine.Read([this, id, done = std::move(done), found = std::move(found)](
+                           const hostq::manager::Queue& queue, const Now&) {
+    std::optional<Command> live;
+    if (const Command* command = queue.Find(id)) live = *command;
+    OnWorker(backend_, done, [this, id, done, found, live = std::move(live)] {
+      if (live) return found(*live);
+      const absl::StatusOr<Command> stored = backend_.store.GetCommand(id);
+      stored.ok() ? found(*stored) : done(stored.status());
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* CommandService::GetCommand(grpc::CallbackServerContext* context,
+                                                     const v1::GetCommandRequest* request,
+                                                     v1::Command* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
+  if (!id.ok()) return done(id.status()), reactor;
+  Find(*id, done, [this, done, response](const Command& command) {
+    *response = ToProto(command);
+    const auto attempts = backend_.store.ListAttempts(command.id);
+    if (attempts.ok()) AddAttempts(*attempts, kMaxPageBytes, *response);
+    done(attempts.status());
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::ListCommands(grpc::CallbackServerContext* context,
+                                                       const v1::ListCommandsRequest* request,
+                                                       v1::ListCommandsResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const std::string filter = absl::StrCat(
+      "ListCommands/", request->active_only() ? "active" : "all", "/", request->resource_key());
+  const absl::StatusOr<int> size = PageSizeOf(request->page_size());
+  if (!size.ok()) return done(size.status()), reactor;
+  const absl::StatusOr<std::string> token = ParsePageToken(request->page_token(), filter);
+  if (!token.ok()) return done(token.status()), reactor;
+  CommandQuery query;
+  if (!token->empty() && !absl::SimpleAtoi(*token, &query.before)) {
+    return done(InvalidField(Reason::kPageTokenInvalid, "page_token", "is not a token")), reactor;
+  }
+  if (request->resource_key().size() > kMaxResourceKey) {
+    return done(InvalidField(Reason::kInvalidArgument, "resource_key", "is too long")), reactor;
+  }
+  query.limit = *size + 1;  // one more tells whether there is another page
+  query.active_only = request->active_only();
+  query.resource_key = request->resource_key();
+  OnWorker(backend_, done,
+           [this, query, filter, response, done] { ReadPage(query, filter, response, done); });
+  return reactor;
+}
+
+void CommandService::ReadPage(const CommandQuery& query, const std::string& filter,
+                              v1::ListCommandsResponse* response, const Done& done) {
+  absl::StatusOr<std::vector<Command>> commands = backend_.store.ListCommands(query);
+  if (!commands.ok()) return done(commands.status());
+  const auto page = std::make_shared<std::vector<Command>>(*std::move(commands));
+  const auto limit = static_cast<size_t>(query.limit - 1);
+  // Those not finished are further on than what is stored of them.
+  backend_.engine.Read(
+      [page, limit, filter, response, done](const hostq::manager::Queue& queue, const Now&) {
+        size_t bytes = 0;
+        CommandId last = 0;
+        for (const Command& stored : *page) {
+          const auto count = static_cast<size_t>(response->commands_size());
+          if (count == limit || (count > 0 && bytes > kMaxPageBytes)) {
+            response->set_next_page_token(MakePageToken(absl::StrCat(last), filter));
+            break;
+          }
+          const Command* live = queue.Find(stored.id);
+          *response->add_commands() = ToProto(live == nullptr ? stored : *live);
+          bytes += response->commands(static_cast<int>(count)).ByteSizeLong();
+          last = stored.id;
+        }
+        done(absl::OkStatus());
+      });
+}
+
+grpc::ServerUnaryReactor* CommandService::RetryCommand(grpc::CallbackServerContext* context,
+                                                       const v1::RetryCommandRequest* request,
+                                                       v1::Command* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
+  if (!id.ok()) return done(id.status()), reactor;
+  backend_.engine.Retry(*id, request->node(), ActorOf(*context), Answer(done, response));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::SkipCommand(grpc::CallbackServerContext* context,
+                                                      const v1::SkipCommandRequest* request,
+                                                      v1::Command* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
+  if (!id.ok()) return done(id.status()), reactor;
+  if (request->note().empty() || request->note().size() > kMaxNote) {
+    done(InvalidField(Reason::kInvalidArgument, "note",
+                      absl::StrCat("say why, in at most ", kMaxNote, " characters")));
+    return reactor;
+  }
+  backend_.engine.Skip(*id, request->node(), ActorOf(*context),
+                       Printable(request->note(), kMaxNote), Answer(done, response));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::CancelCommand(grpc::CallbackServerContext* context,
+                                                        const v1::CancelCommandRequest* request,
+                                                        v1::Command* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
+  if (!id.ok()) return done(id.status()), reactor;
+  backend_.engine.Cancel(*id, ActorOf(*context), Answer(done, response));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::ExplainCommand(grpc::CallbackServerContext* context,
+                                                         const v1::ExplainCommandRequest* request,
+                                                         v1::ExplainCommandResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
+  if (!id.ok()) return done(id.status()), reactor;
+  backend_.engine.Read(
+      [this, id = *id, response, done](const hostq::manager::Queue& queue, const Now& now) {
+        const Command* live = queue.Find(id);
+        if (live == nullptr) {
+          return OnWorker(backend_, done, [this, id, response, done] {
+            const absl::StatusOr<Command> stored = backend_.store.GetCommand(id);
+            if (stored.ok()) *response->mutable_command() = ToProto(*stored);
+            done(stored.status());
+          });
+        }
+        *response->mutable_command() = ToProto(*live);
+        for (const Task& task : live->tasks) {
+          if (const auto finding = Explain(queue, *live, task, now)) {
+            *response->add_findings() = ToProto(*finding);
+          }
+        }
+        done(absl::OkStatus());
+      });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::ListFindings(grpc::CallbackServerContext* context,
+                                                       const v1::ListFindingsRequest* request,
+                                                       v1::ListFindingsResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  backend_.engine.Read(
+      [request, response, done](const hostq::manager::Queue& queue, const Now& now) {
+        size_t bytes = 0;
+        for (const Finding& finding : ExplainAll(queue, now, request->include_all())) {
+          const auto reason = static_cast<v1::Reason::Code>(finding.reason);
+          if (!request->node().empty() && request->node() != finding.node) continue;
+          if (request->reason() != 0 && request->reason() != reason) continue;
+          *response->add_findings() = ToProto(finding);
+          // The oldest are the ones to look at; the whole must fit into a message.
+          bytes += response->findings().rbegin()->ByteSizeLong();
+          if (bytes > kMaxPageBytes) break;
+        }
+        done(absl::OkStatus());
+      });
+  return reactor;
+}
+
+}  // namespace hostq::manager

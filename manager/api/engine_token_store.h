@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "manager/access/token_store.h"
+#include "manager/cluster/cluster.h"
+#include "manager/engine/engine.h"
+
+namespace hostq::manager {
+
+// Runs `change` on the engine's thread and waits until it is durable. `change` may run after the
+// call has given up: it must own what it uses. Not for the engine's thread. Errors: those of
+// `change`; UNAVAILABLE (STORE_UNAVAILABLE) also if the engine does not answer within 30 s.
+absl::Status ChangeAndWait(Engine& engine,
+                           std::function<absl::StatusOr<ChangeSet>(const Now&)> change,
+                           std::string actor);
+
+// Join tokens as the cluster has them.
+class EngineTokenStore final : public TokenStore {
+ public:
+  // Both must outlive it.
+  EngineTokenStore(Engine& engine, Cluster& cluster) : engine_(engine), cluster_(cluster) {}
+
+  absl::StatusOr<std::optional<JoinToken>> GetToken(const std::string& id) override;
+  absl::Status PutToken(const JoinToken& token) override;
+  absl::StatusOr<JoinToken> BindToken(const std::string& id, const std::string& key_hash) override;
+
+ private:
+  Engine& engine_;
+  Cluster& cluster_;
+};
+
+storage::v1::Token ToRow(const JoinToken& token);
+JoinToken FromRow(const storage::v1::Token& row);
+
+}  // namespace hostq::manager

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "hostq/v1/node_service.grpc.pb.h"
+#include "manager/api/request.h"
+
+namespace hostq::manager {
+
+// hostq.v1.NodeService.
+class NodeService final : public v1::NodeService::CallbackService {
+ public:
+  struct Options {
+    // What a join line says: "HOST:PORT" of the enrollment listener, and the authority's pin.
+    std::string enrollment_address;
+    std::string ca_pin;
+  };
+  NodeService(const Backend& backend, Options options)
+      : backend_(backend), options_(std::move(options)) {}
+
+  grpc::ServerUnaryReactor* CreateNode(grpc::CallbackServerContext* context,
+                                       const v1::CreateNodeRequest* request,
+                                       v1::CreateNodeResponse* response) override;
+  grpc::ServerUnaryReactor* GetNode(grpc::CallbackServerContext* context,
+                                    const v1::GetNodeRequest* request, v1::Node* response) override;
+  grpc::ServerUnaryReactor* ListNodes(grpc::CallbackServerContext* context,
+                                      const v1::ListNodesRequest* request,
+                                      v1::ListNodesResponse* response) override;
+  grpc::ServerUnaryReactor* PauseNode(grpc::CallbackServerContext* context,
+                                      const v1::PauseNodeRequest* request,
+                                      v1::Node* response) override;
+  grpc::ServerUnaryReactor* ResumeNode(grpc::CallbackServerContext* context,
+                                       const v1::ResumeNodeRequest* request,
+                                       v1::Node* response) override;
+  grpc::ServerUnaryReactor* RemoveNode(grpc::CallbackServerContext* context,
+                                       const v1::RemoveNodeRequest* request,
+                                       v1::RemoveNodeResponse* response) override;
+
+ private:
+  // Answers with the node as it is now, or with NOT_FOUND (UNKNOWN_NODE).
+  void ReadNode(const std::string& name, v1::Node* response, const Done& done);
+  void ChangeNode(const std::string& name, std::string actor,
+                  std::function<absl::StatusOr<ChangeSet>(const Now&)> change, v1::Node* response,
+                  const Done& done);
+
+  const Backend backend_;
+  const Options options_;
+};
+
+}  // namespace hostq::manager

@@ -1,0 +1,114 @@
+#include "manager/api/request.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "common/base/id.h"
+#include "common/base/text.h"
+#include "common/rpc/status.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/unknown_field_set.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace hostq::manager {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// What a newer client means by a field that this manager does not know cannot be ignored.
+// Returns "MESSAGE field NUMBER", or nothing.
+std::string UnknownFieldOf(const Message& message) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  const auto& unknown = reflection.GetUnknownFields(message);
+  if (unknown.field_count() > 0) {
+    return absl::StrCat(message.GetDescriptor()->name(), " field ", unknown.field(0).number());
+  }
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_repeated()) continue;
+    std::string found = UnknownFieldOf(reflection.GetMessage(message, field));
+    if (!found.empty()) return found;
+  }
+  return "";
+}
+
+}  // namespace
+
+Done DoneOf(grpc::ServerUnaryReactor* reactor) {
+  return [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); };
+}
+
+void OnWorker(const Backend& backend, const Done& done, std::function<void()> job) {
+  if (backend.workers.Try(std::move(job))) return;
+  done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                 "too many requests are waiting"));
+}
+
+std::string ActorOf(const grpc::CallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find("hostq-actor");
+  if (found == metadata.end() || found->second.empty()) return "local";
+  std::string actor(found->second.data(), found->second.size());
+  // Metadata may be any bytes; the history is text.
+  for (char& c : actor) {
+    if (!absl::ascii_isprint(c)) c = '?';
+  }
+  return Printable(actor, 64);
+}
+
+absl::StatusOr<CommandId> ParseCommandId(absl::string_view field, absl::string_view text) {
+  const auto id = ParseId(text);
+  if (id) return *id;
+  return InvalidField(Reason::kInvalidArgument, field,
+                      absl::StrCat("\"", Printable(text, 40), "\" is not a command's id"));
+}
+
+absl::Status CheckRequest(const v1::CreateCommandRequest& request) {
+  if (const size_t size = request.ByteSizeLong(); size > kMaxRequestBytes) {
+    return MakeError(absl::StatusCode::kInvalidArgument, Reason::kRequestTooLarge,
+                     absl::StrCat("the request has ", size, " bytes; at most ", kMaxRequestBytes,
+                                  " are accepted"));
+  }
+  const std::string& id = request.request_id();
+  if (id.size() > kMaxRequestId ||
+      !std::all_of(id.begin(), id.end(), [](char c) { return absl::ascii_isgraph(c); })) {
+    return InvalidField(Reason::kInvalidArgument, "request_id",
+                        "must be at most 64 printable ASCII characters without spaces");
+  }
+  if (const std::string unknown = UnknownFieldOf(request); !unknown.empty()) {
+    return InvalidField(Reason::kInvalidArgument, "spec",
+                        absl::StrCat("this manager does not know ", unknown,
+                                     "; the client is newer than the manager"));
+  }
+  if (request.spec().kind_case() == v1::CommandSpec::KIND_NOT_SET) {
+    return InvalidField(Reason::kInvalidArgument, "spec", "says no kind of command");
+  }
+  using google::protobuf::util::TimeUtil;
+  const auto& not_after = request.not_after();
+  if (not_after.seconds() < TimeUtil::kTimestampMinSeconds ||
+      not_after.seconds() > TimeUtil::kTimestampMaxSeconds || not_after.nanos() < 0 ||
+      not_after.nanos() >= 1'000'000'000) {
+    return InvalidField(Reason::kInvalidArgument, "not_after", "is not a time");
+  }
+  return absl::OkStatus();
+}
+
+std::string ContentOf(const v1::CreateCommandRequest& request) {
+  v1::CreateCommandRequest content = request;
+  content.clear_request_id();
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    content.SerializeToCodedStream(&coded);
+  }
+  return bytes;
+}
+
+}  // namespace hostq::manager

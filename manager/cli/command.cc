@@ -1,0 +1,222 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "manager/cli/groups.h"
+#include "manager/cli/options.h"
+#include "manager/cli/progress.h"
+#include "manager/cli/table.h"
+#include "manager/cli/target.h"
+#include "manager/cli/view.h"
+#include "manager/cli/wait.h"
+#include "manager/cli/words.h"
+
+namespace hostq::cli {
+namespace {
+
+constexpr int kMaxPage = 1000;
+
+struct CommandOptions {
+  std::string id;
+  std::string node;
+  std::string note;
+  bool all = false;
+  int limit = 50;
+  std::string key;
+  WaitOptions wait;
+};
+
+// What is wrong with it, in one line: "web2 PARKED QUOTA_MISMATCH, web3 ...".
+std::string Trouble(const v1::Command& command) {
+  std::string out;
+  for (const v1::Task& task : command.tasks()) {
+    const bool failed = IsFinished(task) && task.outcome() != v1::Task::SUCCEEDED &&
+                        task.outcome() != v1::Task::SUPERSEDED;
+    if (!failed && !IsTroubled(task)) continue;
+    absl::StrAppend(&out, out.empty() ? "" : ", ", Clean(task.node()), " ", StateText(task));
+    if (task.reason() != v1::Reason::CODE_UNSPECIFIED) {
+      absl::StrAppend(&out, " ", ReasonText(task.reason()));
+    }
+  }
+  return out;
+}
+
+// Pages until `limit` commands are there or no more come.
+absl::StatusOr<v1::ListCommandsResponse> Fetch(Tool& tool, const CommandOptions& options) {
+  v1::ListCommandsResponse all;
+  v1::ListCommandsRequest request;
+  request.set_active_only(!options.all);
+  request.set_resource_key(options.key);
+  do {
+    request.set_page_size(std::min(options.limit - all.commands_size(), kMaxPage));
+    HOSTQ_ASSIGN_OR_RETURN(const v1::ListCommandsResponse page,
+                           tool.client().ListCommands(request));
+    all.mutable_commands()->MergeFrom(page.commands());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty() && all.commands_size() < options.limit);
+  all.set_next_page_token(request.page_token());
+  return all;
+}
+
+absl::StatusOr<int> List(Tool& tool, const CommandOptions& options) {
+  HOSTQ_ASSIGN_OR_RETURN(const v1::ListCommandsResponse response, Fetch(tool, options));
+  if (tool.json) {
+    tool.PrintJson(response);
+    return kDone;
+  }
+  Table table({{"COMMAND"},
+               {"KIND", Table::Fit::kCut},
+               {"KEY", Table::Fit::kCut},
+               {"STATE"},
+               {"TASKS", Table::Fit::kKeep, true},
+               {"AGE", Table::Fit::kKeep, true},
+               {"BY", Table::Fit::kCut}});
+  for (const v1::Command& command : response.commands()) {
+    const auto finished = std::count_if(command.tasks().begin(), command.tasks().end(),
+                                        [](const v1::Task& task) { return IsFinished(task); });
+    table.AddRow({Clean(command.id()),
+                  Clean(command.kind()),
+                  Clean(command.resource_key()),
+                  {StateText(command), ColourOf(command)},
+                  absl::StrCat(finished, "/", command.tasks_size()),
+                  AgeOf(command.create_time(), tool.now()),
+                  Clean(command.actor())});
+    table.AddNote(Trouble(command));
+  }
+  if (!table.empty()) tool.Print(table.Render(tool.terminal.width, tool.terminal.colour));
+  const char* which = options.all ? "command" : "unfinished command";
+  if (!response.next_page_token().empty()) {
+    tool.Print(absl::StrCat("The newest ", response.commands_size(), " ", which,
+                            "s; there are more: --limit ", options.limit * 10, "\n"));
+  } else {
+    tool.Print(
+        absl::StrCat(response.commands_size() == 0 ? "No" : absl::StrCat(response.commands_size()),
+                     " ", which, response.commands_size() == 1 ? "" : "s", ".",
+                     options.all ? "" : " Finished ones too: hostq command list --all", "\n"));
+  }
+  return kDone;
+}
+
+absl::StatusOr<int> Show(Tool& tool, const CommandOptions& options) {
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Command command,
+                         tool.client().GetCommand(SplitTask(options.id).command));
+  if (tool.json) {
+    tool.PrintJson(command);
+  } else {
+    tool.Print(RenderCommand(command, MakeView(tool)));
+  }
+  return kDone;
+}
+
+absl::StatusOr<int> Watch(Tool& tool, const CommandOptions& options) {
+  return WaitForCommand(tool, SplitTask(options.id).command, options.wait.timeout);
+}
+
+// "ID/NODE" is the same as "ID --node NODE".
+TaskName TargetOf(Tool& tool, const CommandOptions& options) {
+  TaskName target = SplitTask(options.id);
+  if (!options.node.empty()) target.node = options.node;
+  tool.names = {{"COMMAND", target.command}};
+  if (!target.node.empty()) tool.names.emplace("NODE", target.node);
+  return target;
+}
+
+int PrintState(Tool& tool, const v1::Command& command, absl::string_view done) {
+  if (tool.json) {
+    tool.PrintJson(command);
+    return kDone;
+  }
+  tool.Print(absl::StrCat(Clean(command.id()), " ", done, ": ", TitleOf(command), ", ",
+                          StateText(command), "\n", RenderTasks(command, MakeView(tool))));
+  return kDone;
+}
+
+absl::StatusOr<int> Retry(Tool& tool, const CommandOptions& options) {
+  const TaskName target = TargetOf(tool, options);
+  v1::RetryCommandRequest request;
+  request.set_id(target.command);
+  request.set_node(target.node);
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Command command, tool.client().RetryCommand(request));
+  if (options.wait.wait) return WaitForCommand(tool, command.id(), options.wait.timeout);
+  return PrintState(tool, command, "is tried again");
+}
+
+absl::StatusOr<int> Skip(Tool& tool, const CommandOptions& options) {
+  const TaskName target = TargetOf(tool, options);
+  v1::SkipCommandRequest request;
+  request.set_id(target.command);
+  request.set_node(target.node);
+  request.set_note(options.note);
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Command command, tool.client().SkipCommand(request));
+  return PrintState(tool, command, "was skipped");
+}
+
+absl::StatusOr<int> Cancel(Tool& tool, const CommandOptions& options) {
+  const TaskName target = TargetOf(tool, options);
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Command command, tool.client().CancelCommand(target.command));
+  const bool active = command.state() == v1::Command::ACTIVE;
+  return PrintState(tool, command,
+                    active ? "was cancelled where it had not been sent; the rest goes on to its end"
+                           : "was cancelled");
+}
+
+CLI::App& AddOne(CLI::App& group, Tool& tool, const std::shared_ptr<CommandOptions>& options,
+                 absl::StatusOr<int> (*run)(Tool&, const CommandOptions&), const std::string& name,
+                 const std::string& description, const std::string& example) {
+  CLI::App& leaf = AddLeaf(group, name, description, example);
+  AddText(leaf, "ID", options->id, "", "the command, as printed when it was submitted")->required();
+  OnRun(leaf, tool, options, run);
+  return leaf;
+}
+
+void AddDecisions(CLI::App& group, Tool& tool) {
+  auto options = std::make_shared<CommandOptions>();
+  CLI::App& retry =
+      AddOne(group, tool, options, Retry, "retry", "try parked and backing-off tasks again, now",
+             "hostq command retry 01jd4n7zq8w3x --node web2 --wait");
+  AddText(retry, "--node", options->node, "NODE", "only the task on this node");
+  AddWaitOptions(retry, options->wait);
+
+  options = std::make_shared<CommandOptions>();
+  CLI::App& skip =
+      AddOne(group, tool, options, Skip, "skip",
+             "give up parked and backing-off tasks: they fail, and what waits behind them goes on",
+             "hostq command skip 01jd4n7zq8w3x --node web2 --note 'web2 is being replaced'");
+  AddText(skip, "--node", options->node, "NODE", "only the task on this node");
+  AddText(skip, "--note", options->note, "WHY", "kept in the history")->required();
+
+  options = std::make_shared<CommandOptions>();
+  AddOne(group, tool, options, Cancel, "cancel",
+         "cancel what has not been sent to a node; what has been sent goes on to its end",
+         "hostq command cancel 01jd4n7zq8w3x");
+}
+
+}  // namespace
+
+void AddCommandCommands(CLI::App& root, Tool& tool) {
+  CLI::App& group = AddGroup(root, "command", "commands in the queue and finished ones");
+  auto options = std::make_shared<CommandOptions>();
+  CLI::App& list = AddLeaf(group, "list", "unfinished commands, the newest first",
+                           "hostq command list\n"
+                           "hostq command list --all --key account/example.com");
+  list.add_flag("--all", options->all, "finished ones too");
+  list.add_option("--limit", options->limit, "at most so many (default 50)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000).description(""));
+  AddText(list, "--key", options->key, "KEY",
+          "only those that change this: account/example.com, share/home, address/203.0.113.10");
+  OnRun(list, tool, options, List);
+
+  options = std::make_shared<CommandOptions>();
+  AddOne(group, tool, options, Show, "show", "a command with its tasks, attempts and steps",
+         "hostq command show 01jd4n7zq8w3x");
+
+  options = std::make_shared<CommandOptions>();
+  CLI::App& watch = AddOne(group, tool, options, Watch, "watch",
+                           "show the progress of a command until it has finished",
+                           "hostq command watch 01jd4n7zq8w3x --timeout 10m");
+  AddSpan(watch, "--timeout", options->wait.timeout, "give up waiting after this long");
+  AddDecisions(group, tool);
+}
+
+}  // namespace hostq::cli

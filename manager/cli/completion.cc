@@ -1,0 +1,104 @@
+#include "manager/cli/completion.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "manager/cli/groups.h"
+#include "manager/cli/help.h"
+#include "manager/cli/options.h"
+
+namespace hostq::cli {
+namespace {
+
+// Finds the command that the words before the cursor name, then offers what may follow. The
+// functions at the top are generated from the tree.
+constexpr char kScript[] = R"bash(
+_hostq() {
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} path=hostq i values
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      -*) ;;
+      *) if [[ -n $(_hostq_words "$path ${COMP_WORDS[i]}") ]]; then path+=" ${COMP_WORDS[i]}"; fi ;;
+    esac
+  done
+  COMPREPLY=()
+  values=$(_hostq_values "$previous")
+  case $values in
+    FILE) compopt -o default 2>/dev/null; return ;;
+    NONE) return ;;
+    ?*) mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word"); return ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$(_hostq_words "$path")" -- "$word")
+}
+complete -F _hostq hostq
+)bash";
+
+std::string LongNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return absl::StrJoin(names, " ");
+}
+
+// A line for this level and each below it.
+void AppendWords(const CLI::App& app, const std::string& common, std::string& out) {
+  std::string words;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    absl::StrAppend(&words, command->get_name(), " ");
+  }
+  if (words.empty()) {
+    // --help is among the options of the root, which are common.
+    absl::StrAppend(&words, absl::StrReplaceAll(LongNames(app), {{"--help", ""}}), " ");
+  }
+  absl::StrAppend(&out, "    '", PathOf(app), "') echo '", words, common, "' ;;\n");
+  for (const CLI::App* command : app.get_subcommands({})) AppendWords(*command, common, out);
+}
+
+// What the value of an option can be: words, a file, or something that cannot be known here.
+void AppendValues(const CLI::App& app, std::string& out) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_lnames().empty() || option->get_items_expected_max() == 0) continue;
+    const std::string type = option->get_type_name();
+    std::string values = type == "PATH" ? "FILE" : "NONE";
+    if (type.find('|') != std::string::npos) values = absl::StrReplaceAll(type, {{"|", " "}});
+    const std::string line =
+        absl::StrCat("    --", option->get_lnames()[0], ") echo '", values, "' ;;\n");
+    if (out.find(line) == std::string::npos) out += line;
+  }
+  for (const CLI::App* command : app.get_subcommands({})) AppendValues(*command, out);
+}
+
+struct CompletionOptions {
+  const CLI::App* root = nullptr;
+};
+
+absl::StatusOr<int> Bash(Tool& tool, const CompletionOptions& options) {
+  tool.Print(BashCompletion(*options.root));
+  return kDone;
+}
+
+}  // namespace
+
+std::string BashCompletion(const CLI::App& root) {
+  const std::string common = LongNames(root);
+  std::string words;
+  AppendWords(root, common, words);
+  std::string values;
+  AppendValues(root, values);
+  return absl::StrCat("# bash completion for hostq; made by: hostq completion bash\n",
+                      "_hostq_words() {\n  case $1 in\n", words, "  esac\n}\n",
+                      "_hostq_values() {\n  case $1 in\n", values, "  esac\n}", kScript);
+}
+
+void AddCompletionCommands(CLI::App& root, Tool& tool) {
+  CLI::App& group = AddGroup(root, "completion", "completion of commands in the shell");
+  auto options = std::make_shared<CompletionOptions>();
+  options->root = &root;
+  OnRun(AddLeaf(group, "bash", "a completion script for bash",
+                "hostq completion bash >/etc/bash_completion.d/hostq\n"
+                "source <(hostq completion bash)"),
+        tool, options, Bash);
+}
+
+}  // namespace hostq::cli

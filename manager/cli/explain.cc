@@ -1,0 +1,270 @@
+#include "manager/cli/explain.h"
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/text.h"
+#include "manager/cli/table.h"
+#include "manager/cli/words.h"
+
+namespace hostq::cli {
+namespace {
+
+constexpr size_t kIndent = 2;
+constexpr size_t kLabelWidth = 12;
+
+// "  Label       text, and where it is longer than a line
+//               the rest of it".
+void AppendField(std::string& out, absl::string_view label, const std::vector<std::string>& texts,
+                 size_t width) {
+  const size_t left = kIndent + kLabelWidth;
+  bool first = true;
+  for (const std::string& text : texts) {
+    for (const std::string& line : Wrap(text, width > left ? width - left : width)) {
+      absl::StrAppend(&out, std::string(kIndent, ' '), PadRight(first ? label : "", kLabelWidth),
+                      line, "\n");
+      first = false;
+    }
+  }
+}
+
+// "PARKED: gave up; waits for a person".
+std::string WithExplanation(v1::Reason::Code code) {
+  const absl::string_view explanation = Explanation(code);
+  return absl::StrCat(ReasonText(code), explanation.empty() ? "" : ": ", explanation);
+}
+
+// What a finding is about: the failure if there is one, else why it waits.
+v1::Reason::Code CauseOf(const v1::Finding& finding) {
+  return finding.cause() == v1::Reason::CODE_UNSPECIFIED ? finding.reason() : finding.cause();
+}
+
+std::vector<std::string> EvidenceLines(const v1::Finding& finding) {
+  const std::map<std::string, std::string> sorted(finding.evidence().begin(),
+                                                  finding.evidence().end());
+  size_t name_width = 0;
+  for (const auto& [name, value] : sorted) name_width = std::max(name_width, DisplayWidth(name));
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : sorted) {
+    lines.push_back(absl::StrCat(PadRight(Clean(name), name_width), " = ", Clean(value)));
+  }
+  return lines;
+}
+
+// A finished command that did not succeed: what each of its failed tasks ended with.
+std::string RenderFailures(const v1::Command& command, const std::string& node, const View& view) {
+  std::string out;
+  for (const v1::Task& task : command.tasks()) {
+    if (task.outcome() == v1::Task::SUCCEEDED || task.outcome() == v1::Task::SUPERSEDED) continue;
+    if (!node.empty() && task.node() != node) continue;
+    absl::StrAppend(&out, "\n", Paint(Clean(task.node()), Colour::kBold, view.colour), "  ",
+                    Paint(StateText(task), ColourOf(task), view.colour), "\n");
+    if (task.reason() != v1::Reason::CODE_UNSPECIFIED) {
+      AppendField(out, "Why", {WithExplanation(task.reason())}, view.prose_width);
+    }
+    if (!task.message().empty()) {
+      AppendField(out, "Details", {Clean(task.message())}, view.prose_width);
+    }
+  }
+  return out;
+}
+
+std::string RenderFinished(const v1::Command& command, const std::string& node, const View& view) {
+  const absl::Duration took = ToTime(command.finish_time()) - ToTime(command.create_time());
+  std::string out =
+      absl::StrCat("It has finished: ", Paint(StateText(command), ColourOf(command), view.colour));
+  if (command.finish_time().seconds() != 0) {
+    absl::StrAppend(&out, " at ", TimeText(command.finish_time(), view.zone), ", after ",
+                    FormatAge(took));
+  }
+  out += ".\n";
+  if (command.state() == v1::Command::SUCCEEDED) {
+    return out + "Nothing is stuck, there is nothing to do.\n";
+  }
+  absl::StrAppend(&out, RenderFailures(command, node, view),
+                  "\nEvery attempt with its steps: hostq command show ", Clean(command.id()), "\n");
+  return out;
+}
+
+// One sentence for a task that moves or waits its turn.
+std::string RenderMoving(const v1::Finding& finding, const View& view) {
+  std::string out = absl::StrCat("\n", Paint(Clean(finding.node()), Colour::kBold, view.colour),
+                                 "  ", ReasonText(finding.reason()));
+  if (finding.cause() != v1::Reason::CODE_UNSPECIFIED) {
+    absl::StrAppend(&out, " after ", ReasonText(finding.cause()));
+  }
+  const std::string age = AgeOf(finding.since_time(), view.now);
+  if (!age.empty()) absl::StrAppend(&out, " for ", age);
+  out += "\n";
+  AppendField(out, "Why", {std::string(Explanation(finding.reason()))}, view.prose_width);
+  if (!finding.summary().empty()) {
+    AppendField(out, "Details", {Clean(finding.summary())}, view.prose_width);
+  }
+  if (!finding.root_task_id().empty()) {
+    AppendField(out, "Waits for", {absl::StrCat("hostq explain ", Clean(finding.root_task_id()))},
+                view.prose_width);
+  }
+  return out;
+}
+
+// The findings of `hostq stuck` that one person mends at one place.
+struct Group {
+  v1::Reason::Code cause;
+  v1::Finding::Owner owner;
+  std::vector<const v1::Finding*> findings;
+};
+
+// In the order of their first finding: the oldest first.
+std::vector<Group> GroupByCause(const v1::ListFindingsResponse& response) {
+  std::vector<Group> groups;
+  for (const v1::Finding& finding : response.findings()) {
+    const v1::Reason::Code cause = CauseOf(finding);
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& known) {
+      return known.cause == cause && known.owner == finding.owner();
+    });
+    if (group == groups.end()) {
+      group = groups.insert(groups.end(), Group{cause, finding.owner(), {}});
+    }
+    group->findings.push_back(&finding);
+  }
+  return groups;
+}
+
+// More of one cause say nothing new; --output json has them all.
+constexpr size_t kMaxRows = 25;
+
+std::string GroupHead(const Group& group, const View& view) {
+  const v1::Finding& first = *group.findings[0];
+  const bool one_node =
+      std::all_of(group.findings.begin(), group.findings.end(),
+                  [&](const v1::Finding* finding) { return finding->node() == first.node(); });
+  const bool stuck = std::any_of(group.findings.begin(), group.findings.end(),
+                                 [](const v1::Finding* finding) { return finding->stuck(); });
+  const std::string name = ReasonText(group.cause);
+  std::string out = Paint(name, stuck ? Colour::kRed : Colour::kBold, view.colour) + "  ";
+  const size_t left = DisplayWidth(name) + 2;
+  const size_t width = view.prose_width > left + 20 ? view.prose_width - left : 0;
+  const std::vector<std::string> lines = Wrap(Explanation(group.cause), width);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    absl::StrAppend(&out, std::string(i == 0 ? 0 : left, ' '), lines[i], "\n");
+  }
+  absl::StrAppend(&out, "  must act: ",
+                  Paint(OwnerShort(group.owner, one_node ? Clean(first.node()) : ""), Colour::kBold,
+                        view.colour));
+  if (group.findings.size() > 1) absl::StrAppend(&out, "; ", group.findings.size(), " tasks");
+  return out + "\n";
+}
+
+std::string RenderGroup(const Group& group, const View& view) {
+  const size_t rows = std::min(group.findings.size(), kMaxRows);
+  Table table(
+      {{"", Table::Fit::kCut}, {""}, {"", Table::Fit::kKeep, true}, {""}, {"", Table::Fit::kCut}});
+  std::string said;
+  for (size_t i = 0; i < rows; ++i) {
+    const v1::Finding& finding = *group.findings[i];
+    table.AddRow({{Clean(finding.node()), Colour::kBold},
+                  ReasonText(finding.reason()),
+                  AgeOf(finding.since_time(), view.now),
+                  Clean(finding.command_id()),
+                  absl::StrCat(Clean(finding.kind()), " ", Clean(finding.resource_key()))});
+    // Said once where it is the same for all that follow.
+    if (finding.summary() != said) table.AddNote(Clean(finding.summary()));
+    said = finding.summary();
+  }
+  std::string out =
+      absl::StrCat(GroupHead(group, view), table.Render(view.width, view.colour, kIndent));
+  if (group.findings.size() > rows) {
+    absl::StrAppend(&out, "  and ", group.findings.size() - rows, " more\n");
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string RenderFinding(const v1::Finding& finding, const View& view) {
+  std::string out =
+      absl::StrCat(Paint(Clean(finding.node()), Colour::kBold, view.colour), "  ",
+                   Paint(ReasonText(CauseOf(finding)),
+                         finding.stuck() ? Colour::kRed : Colour::kYellow, view.colour),
+                   "\n");
+  AppendField(out, "What",
+              {absl::StrCat(Clean(finding.kind()), " on ", Clean(finding.resource_key()), ", task ",
+                            Clean(finding.task_id()))},
+              view.prose_width);
+  AppendField(out, "Why", {WithExplanation(finding.reason())}, view.prose_width);
+  if (finding.cause() != v1::Reason::CODE_UNSPECIFIED) {
+    AppendField(out, "Cause", {WithExplanation(finding.cause())}, view.prose_width);
+  }
+  if (!finding.summary().empty()) {
+    AppendField(out, "Details", {Clean(finding.summary())}, view.prose_width);
+  }
+  if (finding.since_time().seconds() != 0) {
+    AppendField(out, "Since",
+                {absl::StrCat(AgeOf(finding.since_time(), view.now), " (",
+                              TimeText(finding.since_time(), view.zone), ")")},
+                view.prose_width);
+  }
+  const std::string owner = OwnerText(finding.owner(), Clean(finding.node()));
+  if (!owner.empty()) AppendField(out, "Must act", {owner}, view.prose_width);
+  if (!finding.evidence().empty()) {
+    AppendField(out, "Evidence", EvidenceLines(finding), view.prose_width);
+  }
+  if (!finding.root_task_id().empty()) {
+    AppendField(
+        out, "Root",
+        {absl::StrCat("the task to look at: hostq explain ", Clean(finding.root_task_id()))},
+        view.prose_width);
+  }
+  if (!finding.remedy().empty()) {
+    AppendField(out, "What to do", Clauses(Clean(finding.remedy())), view.prose_width);
+  }
+  return out;
+}
+
+std::string RenderExplanation(const v1::ExplainCommandResponse& response, const std::string& node,
+                              const View& view) {
+  const v1::Command& command = response.command();
+  std::string out = absl::StrCat(Paint(Clean(command.id()), Colour::kBold, view.colour), "  ",
+                                 TitleOf(command), ", by ", Clean(command.actor()), ", ",
+                                 AgeOf(command.create_time(), view.now), " ago\n");
+  if (command.state() != v1::Command::ACTIVE) return out + RenderFinished(command, node, view);
+
+  std::vector<const v1::Finding*> findings;
+  for (const v1::Finding& finding : response.findings()) {
+    if (node.empty() || finding.node() == node) findings.push_back(&finding);
+  }
+  const auto stuck = static_cast<size_t>(
+      std::count_if(findings.begin(), findings.end(),
+                    [](const v1::Finding* finding) { return finding->stuck(); }));
+  absl::StrAppend(&out, CountText(command), stuck == 0 ? ". " : ", ");
+  if (stuck > 0) {
+    out += Paint(absl::StrCat(stuck, " stuck"), Colour::kRed, view.colour) + ".\n";
+  } else if (!node.empty() && findings.empty()) {
+    absl::StrAppend(&out, "Its task on ", Clean(node), " has finished.\n");
+  } else {
+    out += "Nothing is stuck: nobody has to do anything.\n";
+  }
+  for (const v1::Finding* finding : findings) {
+    if (finding->stuck()) absl::StrAppend(&out, "\n", RenderFinding(*finding, view));
+  }
+  for (const v1::Finding* finding : findings) {
+    if (!finding->stuck()) out += RenderMoving(*finding, view);
+  }
+  return out;
+}
+
+std::string RenderStuck(const v1::ListFindingsResponse& response, const View& view) {
+  if (response.findings().empty()) return "Nothing is stuck.\n";
+  const std::vector<Group> groups = GroupByCause(response);
+  std::string out;
+  for (const Group& group : groups) {
+    absl::StrAppend(&out, RenderGroup(group, view), "\n");
+  }
+  absl::StrAppend(&out, "What to do about one of them: hostq explain ",
+                  Clean(groups[0].findings[0]->task_id()), "\n");
+  return out;
+}
+
+}  // namespace hostq::cli

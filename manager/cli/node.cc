@@ -1,0 +1,210 @@
+#include <map>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "common/base/text.h"
+#include "google/protobuf/util/time_util.h"
+#include "manager/cli/groups.h"
+#include "manager/cli/node_view.h"
+#include "manager/cli/options.h"
+#include "manager/cli/view.h"
+#include "manager/cli/words.h"
+
+namespace hostq::cli {
+namespace {
+
+struct NodeOptions {
+  std::string name;
+  std::vector<std::string> roles;
+  std::string address;
+  absl::Duration token_ttl = absl::Minutes(15);
+  std::string note;
+  bool force = false;
+  SubmitOptions submit;
+};
+
+absl::StatusOr<int> List(Tool& tool, const NodeOptions&) {
+  HOSTQ_ASSIGN_OR_RETURN(const v1::ListNodesResponse response, tool.client().ListNodes());
+  if (tool.json) {
+    tool.PrintJson(response);
+  } else {
+    tool.Print(RenderNodes(response, MakeView(tool)));
+  }
+  return kDone;
+}
+
+absl::StatusOr<int> Show(Tool& tool, const NodeOptions& options) {
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().GetNode(options.name));
+  if (tool.json) {
+    tool.PrintJson(node);
+    return kDone;
+  }
+  const View view = MakeView(tool);
+  tool.Print(RenderNode(node, view));
+  if (node.tasks_queued() + node.tasks_in_flight() == 0) return kDone;
+  v1::ListFindingsRequest request;
+  request.set_node(options.name);
+  request.set_include_all(true);
+  HOSTQ_ASSIGN_OR_RETURN(const v1::ListFindingsResponse findings,
+                         tool.client().ListFindings(request));
+  if (!findings.findings().empty()) {
+    tool.Print(absl::StrCat("\nUnfinished tasks\n\n", RenderStuck(findings, view)));
+  }
+  return kDone;
+}
+
+absl::StatusOr<int> Add(Tool& tool, const NodeOptions& options) {
+  v1::CreateNodeRequest request;
+  request.set_name(options.name);
+  request.set_address(options.address);
+  for (const std::string& name : options.roles) {
+    v1::Node::Role role{};
+    const bool known = v1::Node::Role_Parse(absl::AsciiStrToUpper(name), &role);
+    HOSTQ_CHECK(known);  // the option admits no other
+    request.add_roles(role);
+  }
+  *request.mutable_token_ttl() =
+      google::protobuf::util::TimeUtil::SecondsToDuration(absl::ToInt64Seconds(options.token_ttl));
+  tool.names = {{"NODE", options.name}, {"NAME", options.name}, {"ADDRESS", options.address}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::CreateNodeResponse response, tool.client().CreateNode(request));
+  if (tool.json) {
+    tool.PrintJson(response);
+    return kDone;
+  }
+  tool.Print(absl::StrCat(
+      "Run this on ", Clean(options.name), ", as root, before ",
+      TimeText(response.token_expire_time(), tool.zone),
+      ". It holds a secret and is not shown again:\n\n  ", Clean(response.join_command()),
+      "\n\nThen see whether it came: hostq node show ", Clean(options.name), "\n"));
+  return kDone;
+}
+
+absl::StatusOr<int> Preflight(Tool& tool, const NodeOptions& options) {
+  v1::CommandSpec spec;
+  spec.mutable_preflight();
+  SubmitOptions submit = options.submit;
+  submit.nodes = {options.name};
+  HOSTQ_ASSIGN_OR_RETURN(const int exit_code, Submit(tool, submit, spec));
+  if (tool.json || !submit.wait.wait || exit_code == kTimedOut) return exit_code;
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().GetNode(options.name));
+  tool.Print(RenderChecks(node, MakeView(tool)));
+  return exit_code;
+}
+
+int PrintState(Tool& tool, const v1::Node& node, absl::string_view text) {
+  if (tool.json) {
+    tool.PrintJson(node);
+  } else {
+    tool.Print(absl::StrCat(Clean(node.name()), " ", text, "\n"));
+  }
+  return kDone;
+}
+
+absl::StatusOr<int> Pause(Tool& tool, const NodeOptions& options) {
+  v1::PauseNodeRequest request;
+  request.set_name(options.name);
+  request.set_note(options.note);
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().PauseNode(request));
+  return PrintState(tool, node,
+                    absl::StrCat("is paused: it finishes what it has (", node.tasks_in_flight(),
+                                 " tasks) and gets nothing new.\n"
+                                 "let it go on: hostq node resume ",
+                                 Clean(node.name())));
+}
+
+absl::StatusOr<int> Resume(Tool& tool, const NodeOptions& options) {
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().ResumeNode(options.name));
+  return PrintState(
+      tool, node,
+      absl::StrCat("goes on: ", StateText(node), ", ", node.tasks_queued(), " tasks wait for it"));
+}
+
+absl::StatusOr<int> Remove(Tool& tool, const NodeOptions& options) {
+  v1::RemoveNodeRequest request;
+  request.set_name(options.name);
+  request.set_force(options.force);
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::RemoveNodeResponse response, tool.client().RemoveNode(request));
+  if (tool.json) {
+    tool.PrintJson(response);
+  } else {
+    tool.Print(absl::StrCat(Clean(options.name), " was removed; its certificate is void\n"));
+  }
+  return kDone;
+}
+
+CLI::App& AddOne(CLI::App& group, Tool& tool, const std::shared_ptr<NodeOptions>& options,
+                 absl::StatusOr<int> (*run)(Tool&, const NodeOptions&), const std::string& name,
+                 const std::string& description, const std::string& example) {
+  CLI::App& leaf = AddLeaf(group, name, description, example);
+  AddText(leaf, "NAME", options->name, "", "the node")->required();
+  OnRun(leaf, tool, options, run);
+  return leaf;
+}
+
+void AddMembership(CLI::App& group, Tool& tool) {
+  auto options = std::make_shared<NodeOptions>();
+  CLI::App& add = AddOne(group, tool, options, Add, "add",
+                         "add a node and print the line with which it joins; again for a new line",
+                         "hostq node add web1 --role app --address 10.0.0.11\n"
+                         "hostq node add storage1 --role storage --address 10.0.0.10 "
+                         "--token-ttl 1h");
+  add.add_option("--role", options->roles, "what the node does: repeated, or several with commas")
+      ->required()
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check([](const std::string& role) {
+        const bool known =
+            role == "app" || role == "storage" || role == "balancer" || role == "database";
+        return known ? ""
+                     : absl::StrCat("\"", Clean(role),
+                                    "\" is not a role: use app, storage, balancer or "
+                                    "database");
+      })
+      ->type_name("app|storage|balancer|database");
+  AddText(add, "--address", options->address, "ADDRESS", "its address inside the cluster")
+      ->required();
+  AddSpan(add, "--token-ttl", options->token_ttl,
+          "how long the line is valid: 15m (the default), at most 24h");
+
+  options = std::make_shared<NodeOptions>();
+  CLI::App& remove = AddOne(group, tool, options, Remove, "remove",
+                            "remove a node from the cluster; its certificate is void from then on",
+                            "hostq node remove web2\nhostq node remove web2 --force");
+  remove.add_flag("--force", options->force, "cancel its unfinished tasks, also if it is offline");
+}
+
+}  // namespace
+
+void AddNodeCommands(CLI::App& root, Tool& tool) {
+  CLI::App& group = AddGroup(root, "node", "the machines of the cluster");
+  auto options = std::make_shared<NodeOptions>();
+  OnRun(AddLeaf(group, "list", "all nodes", "hostq node list"), tool, options, List);
+  AddOne(group, tool, options, Show, "show",
+         "a node with its preflight checks and its unfinished tasks", "hostq node show web1");
+  AddMembership(group, tool);
+
+  options = std::make_shared<NodeOptions>();
+  CLI::App& preflight = AddOne(group, tool, options, Preflight, "preflight",
+                               "check that a node can do its work; changes nothing",
+                               "hostq node preflight web1 --wait");
+  AddWaitOptions(preflight, options->submit.wait);
+  AddText(preflight, "--request-id", options->submit.request_id, "ID",
+          "submitted again with the same id, the command is not made twice");
+
+  options = std::make_shared<NodeOptions>();
+  CLI::App& pause = AddOne(group, tool, options, Pause, "pause", "send no new tasks to a node",
+                           "hostq node pause web2 --note 'new disk until noon'");
+  AddText(pause, "--note", options->note, "WHY", "shown wherever something waits for it")
+      ->required();
+
+  options = std::make_shared<NodeOptions>();
+  AddOne(group, tool, options, Resume, "resume", "send tasks to a paused node again",
+         "hostq node resume web2");
+}
+
+}  // namespace hostq::cli

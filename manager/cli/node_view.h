@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "hostq/v1/node_service.pb.h"
+#include "manager/cli/explain.h"
+
+// Nodes as text. Pure.
+namespace hostq::cli {
+
+std::string RenderNodes(const v1::ListNodesResponse& response, const View& view);
+// A node and its checks.
+std::string RenderNode(const v1::Node& node, const View& view);
+// The checks of the last preflight as a table.
+std::string RenderChecks(const v1::Node& node, const View& view);
+
+}  // namespace hostq::cli

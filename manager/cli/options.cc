@@ -1,0 +1,127 @@
+#include "manager/cli/options.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/error.h"
+#include "common/base/text.h"
+#include "manager/cli/wait.h"
+#include "manager/cli/words.h"
+
+namespace hostq::cli {
+namespace {
+
+[[noreturn]] void Reject(const std::string& option, absl::string_view value,
+                         absl::string_view wanted) {
+  throw CLI::ValidationError(option, absl::StrCat("\"", Clean(value), "\" is not ", wanted));
+}
+
+void PrintAccepted(Tool& tool, const v1::CreateCommandResponse& response) {
+  const v1::Command& command = response.command();
+  const std::string id = Clean(command.id());
+  const std::string nodes = absl::StrJoin(
+      command.tasks(), ", ",
+      [](std::string* out, const v1::Task& task) { absl::StrAppend(out, Clean(task.node())); });
+  std::string text = absl::StrCat(response.repeated() ? "already accepted " : "accepted ", id, ": ",
+                                  TitleOf(command));
+  if (!nodes.empty()) absl::StrAppend(&text, ", for ", nodes);
+  for (const std::string& line : Wrap(text, tool.terminal.width)) tool.Print(line + "\n");
+  tool.Print(absl::StrCat("follow it: hostq command watch ", id, "\n"));
+}
+
+}  // namespace
+
+CLI::App& AddGroup(CLI::App& parent, const std::string& name, const std::string& description) {
+  CLI::App* group = parent.add_subcommand(name, description);
+  // At most one also keeps "hostq node show list" from being taken as two commands.
+  group->require_subcommand(1);
+  group->footer("");  // it would inherit that of its parent
+  return *group;
+}
+
+CLI::App& AddLeaf(CLI::App& parent, const std::string& name, const std::string& description,
+                  const std::string& example) {
+  CLI::App* leaf = parent.add_subcommand(name, description);
+  leaf->footer(example);
+  return *leaf;
+}
+
+CLI::Option* AddText(CLI::App& leaf, const std::string& name, std::string& value,
+                     const std::string& type, const std::string& help) {
+  return leaf.add_option(name, value, help)->type_name(type);
+}
+
+CLI::Option* AddSize(CLI::App& leaf, const std::string& name, int64_t& value,
+                     const std::string& help) {
+  const auto parse = [&value, name](const std::string& text) {
+    const auto size = ParseSize(text);
+    if (!size) Reject(name, text, "a size: use 512MiB, 10GiB (powers of 1024) or unlimited");
+    value = *size;
+  };
+  return leaf.add_option_function<std::string>(name, parse, help)->type_name("SIZE");
+}
+
+CLI::Option* AddSpan(CLI::App& leaf, const std::string& name, absl::Duration& value,
+                     const std::string& help) {
+  const auto parse = [&value, name](const std::string& text) {
+    const auto span = ParseSpan(text);
+    if (!span) Reject(name, text, "a duration: use 90s, 15m, 1h30m or 2d");
+    value = *span;
+  };
+  return leaf.add_option_function<std::string>(name, parse, help)->type_name("DURATION");
+}
+
+CLI::Option* AddNodes(CLI::App& leaf, std::vector<std::string>& nodes, const std::string& help) {
+  return leaf.add_option("--node", nodes, help)
+      ->type_name("NODE")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+}
+
+void AddWaitOptions(CLI::App& leaf, WaitOptions& options) {
+  CLI::Option* wait =
+      leaf.add_flag("--wait", options.wait, "show the progress until the command has finished");
+  AddSpan(leaf, "--timeout", options.timeout,
+          "with --wait: give up waiting after this long (the work goes on)")
+      ->needs(wait);
+}
+
+void AddSubmitOptions(CLI::App& leaf, Tool& tool, SubmitOptions& options) {
+  AddNodes(
+      leaf, options.nodes,
+      "only on this node; repeated, or several with commas (default: those the command needs)");
+  AddText(leaf, "--request-id", options.request_id, "ID",
+          "submitted again with the same id, the command is not made twice");
+  const auto parse = [&options, &tool](const std::string& text) {
+    const auto time = ParseWhen(text, tool.now());
+    if (!time) Reject("--not-after", text, "a time: use 2h, or 2026-12-24T18:00:00Z");
+    options.not_after = *time;
+  };
+  leaf.add_option_function<std::string>(
+          "--not-after", parse, "what has not started by then expires; a time or a duration")
+      ->type_name("TIME");
+  AddWaitOptions(leaf, options.wait);
+}
+
+absl::StatusOr<int> Submit(Tool& tool, const SubmitOptions& options, const v1::CommandSpec& spec) {
+  v1::CreateCommandRequest request;
+  request.set_request_id(options.request_id);
+  *request.mutable_spec() = spec;
+  for (const std::string& node : options.nodes) request.add_nodes(node);
+  if (options.not_after != absl::InfiniteFuture()) {
+    *request.mutable_not_after() = FromTime(options.not_after);
+  }
+  if (options.nodes.size() == 1) tool.names.emplace("NODE", options.nodes[0]);
+  HOSTQ_ASSIGN_OR_RETURN(const v1::CreateCommandResponse response,
+                         tool.client().CreateCommand(request));
+  if (options.wait.wait) {
+    return WaitForCommand(tool, response.command().id(), options.wait.timeout);
+  }
+  if (tool.json) {
+    tool.PrintJson(response.command());
+  } else {
+    PrintAccepted(tool, response);
+  }
+  return kDone;
+}
+
+}  // namespace hostq::cli

@@ -1,0 +1,241 @@
+#include "manager/cli/progress.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/text.h"
+#include "manager/cli/table.h"
+#include "manager/cli/words.h"
+
+namespace hostq::cli {
+namespace {
+
+// What a task is doing or why it is not: "quota", "QUOTA_MISMATCH: ...; tried again in 8s".
+std::string Activity(const v1::Task& task, absl::Time now) {
+  std::string out;
+  if (task.phase() == v1::Task::RUNNING) {
+    out = Clean(task.current_step());
+  } else if (task.outcome() != v1::Task::SUCCEEDED) {
+    out = ReasonText(task.reason());
+    if (!task.message().empty()) {
+      absl::StrAppend(&out, out.empty() ? "" : ": ", Clean(task.message()));
+    }
+  }
+  if (task.phase() == v1::Task::BACKING_OFF && task.next_attempt_time().seconds() != 0) {
+    absl::StrAppend(&out, out.empty() ? "" : "; ", "tried again in ",
+                    FormatAge(ToTime(task.next_attempt_time()) - now));
+  }
+  return out;
+}
+
+std::string AttemptText(const v1::Task& task) {
+  return task.attempt() == 0 ? "" : absl::StrCat(task.attempt());
+}
+
+size_t NodeWidth(const v1::Command& command) {
+  size_t width = 0;
+  for (const v1::Task& task : command.tasks()) {
+    width = std::max(width, DisplayWidth(Clean(task.node())));
+  }
+  return width;
+}
+
+// "web1  RUNNING    3s  quota".
+std::string ProgressLine(const v1::Task& task, size_t node_width, bool with_age, const View& view) {
+  const std::string head = absl::StrCat(PadRight(Clean(task.node()), node_width), "  ");
+  const std::string state = StateText(task);
+  std::string tail(state.size() < 11 ? 11 - state.size() : 0, ' ');
+  if (with_age) {
+    const std::string age = IsFinished(task) ? "" : AgeOf(task.phase_time(), view.now);
+    absl::StrAppend(&tail, "  ", PadLeft(age, 6));
+  }
+  absl::StrAppend(&tail, "  ", Activity(task, view.now));
+  while (!tail.empty() && tail.back() == ' ') tail.pop_back();
+  const size_t used = DisplayWidth(head) + state.size();
+  if (view.width > used) tail = Cut(tail, view.width - used);
+  return absl::StrCat(head, Paint(state, ColourOf(task), view.colour), tail);
+}
+
+std::string DurationText(int64_t micros) {
+  if (micros < 1000) return absl::StrCat(micros, "us");
+  if (micros < 1'000'000) return absl::StrCat(micros / 1000, "ms");
+  if (micros < 60'000'000) return absl::StrFormat("%.1fs", static_cast<double>(micros) / 1e6);
+  return FormatAge(absl::Microseconds(micros));
+}
+
+std::string StepResult(const v1::Step& step) {
+  std::string out = step.changed() ? "changed" : "was right already";
+  if (step.skipped()) out = "skipped";
+  if (step.reason() != v1::Reason::CODE_UNSPECIFIED) {
+    out = absl::StrCat(step.warning() ? "warning " : "", ReasonText(step.reason()));
+  }
+  if (!step.message().empty()) absl::StrAppend(&out, ": ", Clean(step.message()));
+  const std::map<std::string, std::string> evidence(step.evidence().begin(), step.evidence().end());
+  for (const auto& [name, value] : evidence) {
+    absl::StrAppend(&out, " ", Clean(name), "=", Clean(value));
+  }
+  return out;
+}
+
+Colour ColourOf(const v1::Step& step) {
+  if (step.skipped()) return Colour::kDim;
+  if (step.reason() == v1::Reason::CODE_UNSPECIFIED) return Colour::kNone;
+  return step.warning() ? Colour::kYellow : Colour::kRed;
+}
+
+std::string RenderAttempt(const v1::Task& task, const v1::Attempt& attempt, const View& view) {
+  std::string out = absl::StrCat("\n", Paint(Clean(task.node()), Colour::kBold, view.colour),
+                                 ", attempt ", attempt.number());
+  if (attempt.start_time().seconds() != 0) {
+    absl::StrAppend(&out, " at ", TimeText(attempt.start_time(), view.zone));
+  }
+  const bool ended = attempt.finish_time().seconds() != 0;
+  const absl::Duration took =
+      (ended ? ToTime(attempt.finish_time()) : view.now) - ToTime(attempt.start_time());
+  std::string result = !ended ? "runs" : "succeeded";
+  Colour colour = ended ? Colour::kGreen : Colour::kNone;
+  if (attempt.reason() != v1::Reason::CODE_UNSPECIFIED) {
+    result = ReasonText(attempt.reason());
+    colour = Colour::kRed;
+  }
+  absl::StrAppend(&out, ": ", Paint(result, colour, view.colour), ended ? " after " : " since ",
+                  DurationText(absl::ToInt64Microseconds(took)), "\n");
+  if (!attempt.message().empty()) {
+    for (const std::string& line : Wrap(Clean(attempt.message()), view.prose_width - 2)) {
+      absl::StrAppend(&out, "  ", line, "\n");
+    }
+  }
+  Table table({{"STEP", Table::Fit::kCut},
+               {"TIME", Table::Fit::kKeep, true},
+               {"RESULT", Table::Fit::kWrap}});
+  for (const v1::Step& step : attempt.steps()) {
+    table.AddRow(
+        {Clean(step.name()), DurationText(step.duration_us()), {StepResult(step), ColourOf(step)}});
+  }
+  if (!table.empty()) out += table.Render(view.width, view.colour, 2);
+  return out;
+}
+
+std::string Next(const v1::Command& command, absl::string_view verb) {
+  return absl::StrCat("hostq ", verb, " ", Clean(command.id()));
+}
+
+}  // namespace
+
+std::vector<std::string> RenderProgress(const v1::Command& command, size_t max_lines,
+                                        const View& view) {
+  const size_t node_width = NodeWidth(command);
+  const auto tasks = static_cast<size_t>(command.tasks_size());
+  const bool all = tasks <= max_lines;
+  std::vector<std::string> lines;
+  for (const v1::Task& task : command.tasks()) {
+    if (lines.size() >= max_lines) break;
+    if (all || !IsFinished(task))
+      lines.push_back(ProgressLine(task, node_width, /*with_age=*/true, view));
+  }
+  if (command.state() != v1::Command::ACTIVE) return lines;
+  const std::string count =
+      absl::StrCat(CountText(command), ", ", AgeOf(command.create_time(), view.now),
+                   "; Ctrl-C ends the waiting, not the work");
+  lines.push_back(
+      Paint(view.width == 0 ? count : Cut(count, view.width), Colour::kDim, view.colour));
+  return lines;
+}
+
+std::vector<std::string> DescribeChanges(const v1::Command& before, const v1::Command& after,
+                                         const View& view) {
+  std::map<std::string, const v1::Task*> known;
+  for (const v1::Task& task : before.tasks()) known[task.node()] = &task;
+  const size_t node_width = NodeWidth(after);
+  View unlimited = view;
+  unlimited.width = 0;
+  std::vector<std::string> lines;
+  for (const v1::Task& task : after.tasks()) {
+    const auto found = known.find(task.node());
+    if (found != known.end()) {
+      const v1::Task& old = *found->second;
+      if (old.phase() == task.phase() && old.outcome() == task.outcome() &&
+          old.attempt() == task.attempt() && old.reason() == task.reason() &&
+          old.current_step() == task.current_step()) {
+        continue;
+      }
+    }
+    lines.push_back(absl::StrCat(PadLeft(AgeOf(after.create_time(), view.now), 6), "  ",
+                                 ProgressLine(task, node_width, /*with_age=*/false, unlimited)));
+  }
+  return lines;
+}
+
+std::string RenderSummary(const v1::Command& command, const View& view) {
+  const absl::Duration took = ToTime(command.finish_time()) - ToTime(command.create_time());
+  std::string out = absl::StrCat(
+      Paint(StateText(command), ColourOf(command), view.colour), "  ", TitleOf(command),
+      command.finish_time().seconds() != 0 ? absl::StrCat(" in ", FormatAge(took)) : "", " (",
+      Clean(command.id()), ")\n");
+  if (command.state() == v1::Command::SUCCEEDED) return out;
+  for (const v1::Task& task : command.tasks()) {
+    if (task.outcome() == v1::Task::SUCCEEDED || task.outcome() == v1::Task::SUPERSEDED) continue;
+    std::string text = absl::StrCat(Clean(task.node()), " ", StateText(task));
+    const std::string why = Activity(task, view.now);
+    if (!why.empty()) absl::StrAppend(&text, ", ", why);
+    for (const std::string& line : Wrap(text, view.prose_width - 2)) {
+      absl::StrAppend(&out, "  ", line, "\n");
+    }
+  }
+  absl::StrAppend(&out, "what happened: ", Next(command, "explain"), "\n");
+  return out;
+}
+
+std::string RenderTimeout(const v1::Command& command, absl::Duration timeout) {
+  return absl::StrCat("not finished after ", FormatAge(timeout), " (", CountText(command),
+                      "); the work goes on.\n", "why it takes so long: ", Next(command, "explain"),
+                      "\n", "wait on:              ", Next(command, "command watch"), "\n");
+}
+
+std::string RenderTasks(const v1::Command& command, const View& view) {
+  Table table({{"NODE", Table::Fit::kCut},
+               {"STATE"},
+               {"STAGE", Table::Fit::kKeep, true},
+               {"ATTEMPT", Table::Fit::kKeep, true},
+               {"SINCE", Table::Fit::kKeep, true},
+               {"NOW", Table::Fit::kWrap}});
+  for (const v1::Task& task : command.tasks()) {
+    table.AddRow({Clean(task.node()),
+                  {StateText(task), ColourOf(task)},
+                  absl::StrCat(task.stage()),
+                  AttemptText(task),
+                  AgeOf(task.phase_time(), view.now),
+                  Activity(task, view.now)});
+  }
+  return table.Render(view.width, view.colour);
+}
+
+std::string RenderCommand(const v1::Command& command, const View& view) {
+  const std::string age = AgeOf(command.create_time(), view.now);
+  Table head({{"", Table::Fit::kKeep}, {"", Table::Fit::kWrap}});
+  head.AddRow({"Command", {Clean(command.id()), Colour::kBold}});
+  head.AddRow({"What", TitleOf(command)});
+  head.AddRow({"Parameters", SpecText(command.spec())});
+  head.AddRow({"State", {StateText(command), ColourOf(command)}});
+  head.AddRow({"Submitted", absl::StrCat(TimeText(command.create_time(), view.zone), " (", age,
+                                         " ago) by ", Clean(command.actor()))});
+  if (!command.request_id().empty()) head.AddRow({"Request id", Clean(command.request_id())});
+  if (command.finish_time().seconds() != 0) {
+    head.AddRow({"Finished", absl::StrCat(TimeText(command.finish_time(), view.zone), ", after ",
+                                          FormatAge(ToTime(command.finish_time()) -
+                                                    ToTime(command.create_time())))});
+  }
+  std::string out =
+      absl::StrCat(head.Render(view.width, view.colour), "\n", RenderTasks(command, view));
+  for (const v1::Task& task : command.tasks()) {
+    for (const v1::Attempt& attempt : task.attempts()) out += RenderAttempt(task, attempt, view);
+  }
+  if (std::any_of(command.tasks().begin(), command.tasks().end(), IsTroubled)) {
+    absl::StrAppend(&out, "\nwhy it does not move: ", Next(command, "explain"), "\n");
+  }
+  return out;
+}
+
+}  // namespace hostq::cli

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "manager/cli/client.h"
+#include "manager/cli/exit_code.h"
+#include "manager/cli/layout.h"
+
+namespace hostq::cli {
+
+// One run of the program: what every command needs. The tree of commands (tree.h) sets `action`;
+// main() runs it.
+class Tool {
+ public:
+  Tool(Clock& the_clock, const Terminal& the_terminal);
+  Tool(const Tool&) = delete;
+  Tool& operator=(const Tool&) = delete;
+
+  // Made when first asked for, so that --help needs no manager.
+  Client& client();
+
+  absl::Time now() { return clock.Now(); }
+  // To standard output. Must not be used with a document of its own in JSON mode.
+  void Print(absl::string_view text);
+  // The only thing on standard output in JSON mode.
+  void PrintJson(const google::protobuf::Message& message);
+  // A note for the person at the terminal, on standard error; nothing in JSON mode.
+  void Note(absl::string_view text);
+  // On standard error, as text or JSON. Returns the exit code that goes with it.
+  int Fail(const absl::Status& status);
+  // Everything written. False: standard output cannot be written.
+  bool Flush();
+  // Asks on the terminal; false if the answer is not yes.
+  bool Confirm(absl::string_view question);
+
+  Clock& clock;
+  Terminal terminal;
+  absl::TimeZone zone = absl::LocalTimeZone();
+  std::string socket = "/run/hostq/manager.sock";
+  bool json = false;
+
+  // What the chosen command does; returns the exit code, or why it could not be done.
+  std::function<absl::StatusOr<int>()> action;
+  // What stands for the placeholders in the remedies of refused requests: {"DOMAIN", "a.example"}.
+  std::map<std::string, std::string> names;
+
+ private:
+  std::unique_ptr<Client> client_;
+};
+
+// The words of `remedy` that are keys of `names`, replaced.
+std::string FillIn(absl::string_view remedy, const std::map<std::string, std::string>& names);
+
+// What Fail() prints.
+struct ErrorText {
+  std::string code;     // of gRPC: "INVALID_ARGUMENT"
+  std::string reason;   // "INVALID_DOMAIN", or empty
+  std::string message;  // without the reason
+  std::string remedy;   // or empty
+  bool usage = false;   // found before anybody was asked: the reason says nothing to a person
+};
+ErrorText Describe(const absl::Status& status, const std::string& socket,
+                   const std::map<std::string, std::string>& names);
+std::string RenderErrorText(const ErrorText& error, size_t width, bool colour);
+std::string RenderErrorJson(const ErrorText& error);
+
+// What the command line itself makes impossible: exit code 2.
+absl::Status UsageError(absl::string_view message);
+bool IsUsageError(const absl::Status& status);
+
+}  // namespace hostq::cli

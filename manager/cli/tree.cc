@@ -1,0 +1,133 @@
+#include "manager/cli/tree.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "manager/cli/groups.h"
+#include "manager/cli/help.h"
+#include "manager/cli/words.h"
+
+namespace hostq::cli {
+namespace {
+
+constexpr char kRootFooter[] = R"(
+Exit codes:
+  0  done
+  1  the command finished, but failed, was cancelled or expired
+  2  wrong usage
+  3  refused by the manager: something in the request is wrong
+  4  the manager cannot be reached
+  5  not authorized
+  6  timed out while waiting; the work goes on
+  7  another error
+
+To begin with:
+  hostq node list                    are all nodes READY?
+  hostq stuck                        what needs somebody to act?
+  hostq explain example.com          why does this account not come along?
+  hostq account create --help        make an account)";
+
+// Options of the root are known to every command below.
+void AddCommonOptions(CLI::App& root, Tool& tool) {
+  root.add_option_function<std::string>(
+          "--socket", [&tool](const std::string& text) { tool.socket = SocketPath(text); },
+          "the manager's socket (default /run/hostq/manager.sock, or HOSTQ_SOCKET)")
+      ->type_name("PATH");
+  root.add_option_function<std::string>(
+          "--output,-o", [&tool](const std::string& text) { tool.json = text == "json"; },
+          "tables for people (the default), or one JSON document for programs")
+      ->type_name("table|json")
+      ->check([](const std::string& text) {
+        return text == "table" || text == "json" ? "" : "use table or json";
+      });
+}
+
+// The parser may fail before it has seen the option, and then JSON is still wanted.
+bool WantsJson(const std::vector<std::string>& words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--output=json" || words[i] == "-ojson") return true;
+    const bool option = words[i] == "--output" || words[i] == "-o";
+    if (option && i + 1 < words.size() && words[i + 1] == "json") return true;
+  }
+  return false;
+}
+
+// The parser's own words name no command.
+std::string UsageMessage(const CLI::App& root, const CLI::ParseError& error) {
+  const CLI::App& chosen = Chosen(root);
+  if (chosen.get_subcommands({}).empty()) return error.what();
+  for (const std::string& word : root.remaining(/*recurse=*/true)) {
+    if (!absl::StartsWith(word, "-")) {
+      return absl::StrCat("there is no command \"", PathOf(chosen), " ", Clean(word), "\"");
+    }
+  }
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)) return error.what();
+  return absl::StrCat("say what to do after \"", PathOf(chosen), "\"");
+}
+
+int FailUsage(Tool& tool, const CLI::App& root, const CLI::ParseError& error,
+              const std::vector<std::string>& words) {
+  tool.json = WantsJson(words);
+  const CLI::App& chosen = Chosen(root);
+  const int code = tool.Fail(UsageError(UsageMessage(root, error)));
+  if (tool.json) return code;
+  if (chosen.get_subcommands({}).empty()) {
+    std::cerr << "usage: " << UsageOf(chosen) << "\nmore:  " << PathOf(chosen) << " --help\n";
+  } else {
+    std::cerr << "\n" << RenderHelp(chosen, tool.terminal.ProseWidth());
+  }
+  return code;
+}
+
+}  // namespace
+
+std::unique_ptr<CLI::App> MakeTree(Tool& tool) {
+  auto root = std::make_unique<CLI::App>(
+      "the command queue of a hosting cluster: see what moves, what is stuck, and why", "hostq");
+  root->fallthrough();
+  root->require_subcommand(1);
+  root->set_help_flag("-h,--help", "this help; at every level, with examples");
+  root->set_version_flag("--version", "hostq " HOSTQ_VERSION)->description("the version, and exit");
+  root->footer(kRootFooter);
+  AddCommonOptions(*root, tool);
+  AddAccountCommands(*root, tool);
+  AddShareCommands(*root, tool);
+  AddQuotaCommands(*root, tool);
+  AddAddressCommands(*root, tool);
+  AddCommandCommands(*root, tool);
+  AddFindingCommands(*root, tool);
+  AddNodeCommands(*root, tool);
+  AddEventCommands(*root, tool);
+  AddCompletionCommands(*root, tool);
+  return root;
+}
+
+int RunTool(Tool& tool, const std::vector<std::string>& words) {
+  const char* socket = std::getenv("HOSTQ_SOCKET");
+  if (socket != nullptr && *socket != '\0') tool.socket = SocketPath(socket);
+  const std::unique_ptr<CLI::App> root = MakeTree(tool);
+  // The parser takes words from the end.
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  try {
+    root->parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    tool.Print(RenderHelp(Chosen(*root), tool.terminal.ProseWidth()));
+    return tool.Flush() ? kDone : kOtherError;
+  } catch (const CLI::CallForVersion& version) {
+    tool.Print(absl::StrCat(version.what(), "\n"));
+    return tool.Flush() ? kDone : kOtherError;
+  } catch (const CLI::ParseError& error) {
+    return FailUsage(tool, *root, error, words);
+  }
+  HOSTQ_CHECK(tool.action != nullptr);
+  const absl::StatusOr<int> result = tool.action();
+  const int code = result.ok() ? *result : tool.Fail(result.status());
+  if (!tool.Flush()) return tool.Fail(absl::DataLossError("cannot write to standard output"));
+  return code;
+}
+
+}  // namespace hostq::cli

@@ -1,0 +1,253 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "hostq/agent/v1/work.pb.h"
+#include "hostq/storage/v1/resource.pb.h"
+#include "hostq/v1/account_service.pb.h"
+#include "hostq/v1/command.pb.h"
+#include "hostq/v1/node.pb.h"
+#include "hostq/v1/node_service.pb.h"
+#include "manager/domain/plan.h"
+#include "manager/engine/engine.h"
+
+namespace hostq::manager {
+
+// The cluster as it should be: nodes, accounts, shares, addresses, join tokens. Knows the kinds of
+// commands: turns a request into a planned command, and what nodes report into the desired state.
+//
+// Every method that changes something changes it here and returns the rows to be stored; on error
+// nothing has changed. The caller commits what is returned (Engine::Submit and Engine::Change do).
+// Deterministic: no I/O, no clock, no chance. Not thread-safe: the engine's thread only.
+//
+// Messages of errors begin with the request field that is wrong ("domain: ...") and say what is
+// wanted.
+class Cluster final : public Resources {
+ public:
+  struct Options {
+    std::string name;
+    // The address and port on which the nodes reach the manager.
+    std::string quorum_address;
+    uint16_t quorum_port = 7443;
+    // The range of the accounts' uids, both inclusive.
+    uint32_t uid_min = 20000;
+    uint32_t uid_max = 59999;
+  };
+
+  // `rows` are those of the store. Errors: INVALID_ARGUMENT (options), DATA_LOSS (a row that cannot
+  // be read, or was written by a newer version).
+  static absl::StatusOr<std::unique_ptr<Cluster>> Load(Options options,
+                                                       absl::Span<const ResourceChange> rows);
+
+  // --- commands ---
+  // Validates the request and says what goes where. `nodes`: the nodes named in the request, empty
+  // for those the kind asks for; most kinds take none. The command must then be submitted: the
+  // desired state has changed. See docs/reference/kinds.md for each kind.
+  // Errors: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION and (no uid left)
+  // RESOURCE_EXHAUSTED, each with a reason.
+  absl::StatusOr<PlannedCommand> Plan(const v1::CommandSpec& spec,
+                                      absl::Span<const std::string> nodes, const Now& now);
+
+  // --- Resources ---
+  // A preflight's steps become the node's checks; the node is admitted when none failed.
+  ChangeSet AttemptEnded(const Command& command, const Task& task, const Attempt& attempt) override;
+  // The account is active, suspended, gone; the share or address is gone. What was planned is taken
+  // back if no node ever got a task of the command.
+  ChangeSet CommandFinished(const Command& command) override;
+  // A preflight, until the node has passed one.
+  std::optional<PlannedCommand> NodeConnected(const NodeState& node) override;
+
+  // --- nodes ---
+  // Adds a node, or changes one that has not joined. `token` is its join token (id, secret_hash and
+  // expire_time set); older ones of the node are void from then on.
+  // Errors: INVALID_ARGUMENT, ALREADY_EXISTS (NODE_EXISTS: it has joined, or another node has the
+  // address), FAILED_PRECONDITION (ADDRESS_IN_USE: an account has it).
+  absl::StatusOr<ChangeSet> AddNode(const v1::CreateNodeRequest& request,
+                                    const storage::v1::Token& token, absl::string_view actor,
+                                    const Now& now);
+  // Its tokens and certificates are void. `unfinished_tasks` is how many the queue has for it.
+  // Errors: NOT_FOUND, FAILED_PRECONDITION (NODE_HAS_TASKS, unless `force`).
+  absl::StatusOr<ChangeSet> RemoveNode(absl::string_view name, int unfinished_tasks, bool force,
+                                       absl::string_view actor);
+  // Errors: NOT_FOUND, INVALID_ARGUMENT (no note, or longer than 500 characters).
+  absl::StatusOr<ChangeSet> PauseNode(absl::string_view name, absl::string_view note,
+                                      absl::string_view actor, const Now& now);
+  // No change if it is not paused. Errors: NOT_FOUND.
+  absl::StatusOr<ChangeSet> ResumeNode(absl::string_view name, absl::string_view actor);
+  // The node is no target of new commands and gets no tasks. Errors: NOT_FOUND.
+  absl::StatusOr<ChangeSet> DrainNode(absl::string_view name);
+  // A certificate was issued to the node; with the first one of an incarnation it has joined, and
+  // must pass a preflight. Errors: NOT_FOUND, FAILED_PRECONDITION (TOKEN_INVALID: the incarnation
+  // is an old one).
+  absl::StatusOr<ChangeSet> NodeJoined(absl::string_view name, int64_t incarnation,
+                                       absl::string_view serial, absl::Time expire_time,
+                                       const Now& now);
+
+  // --- join tokens ---
+  const storage::v1::Token* FindToken(absl::string_view id) const;
+  // Adds a token for a node; older ones of the node are void from then on. Errors: NOT_FOUND
+  // (UNKNOWN_NODE), ALREADY_EXISTS (there is one with this id).
+  absl::StatusOr<ChangeSet> PutToken(const storage::v1::Token& token);
+  // The first use: binds the token to the key and gives the node its next incarnation. No change if
+  // that key has used it already. FindToken tells the token as it is then.
+  // Errors: PERMISSION_DENIED (TOKEN_INVALID: no such token; TOKEN_USED: by another key).
+  absl::StatusOr<ChangeSet> BindToken(absl::string_view id, absl::string_view key_hash,
+                                      const Now& now);
+
+  // --- reading; references live until the next change ---
+  const Options& options() const { return options_; }
+  const std::map<std::string, storage::v1::Node, std::less<>>& nodes() const { return nodes_; }
+  const std::map<std::string, storage::v1::Account, std::less<>>& accounts() const {
+    return accounts_;
+  }
+  const std::map<std::string, storage::v1::Share, std::less<>>& shares() const { return shares_; }
+  const std::map<std::string, storage::v1::Address, std::less<>>& addresses() const {
+    return addresses_;
+  }
+  // Null: there is none.
+  const storage::v1::Node* FindNode(absl::string_view name) const;
+  const storage::v1::Account* FindAccount(absl::string_view domain) const;
+  const storage::v1::Share* FindShare(absl::string_view name) const;
+  // At most `limit` accounts whose domain is greater than `after`, by domain.
+  std::vector<const storage::v1::Account*> AccountsAfter(absl::string_view after,
+                                                         size_t limit) const;
+  // For Engine::Start.
+  std::vector<NodeState> NodeStates() const;
+  // Everything, as it is stored.
+  std::vector<ResourceChange> Rows() const;
+
+ private:
+  // What a planned command is made of; Finish() puts it together.
+  struct Draft;
+  // How a finished command ended; see outcomes.cc.
+  struct Ending;
+  enum class AccountUse { kCommand, kDelete };
+
+  explicit Cluster(Options options) : options_(std::move(options)) {}
+
+  // cluster.cc: rows. Put and Erase keep the indexes and note the row in `changes`.
+  absl::Status LoadRow(const ResourceChange& row);
+  void Put(storage::v1::Node row, ChangeSet& changes);
+  void Put(storage::v1::Account row, ChangeSet& changes);
+  void Put(storage::v1::Share row, ChangeSet& changes);
+  void Put(storage::v1::Address row, ChangeSet& changes);
+  void Put(storage::v1::Token row, ChangeSet& changes);
+  void PutCounters(ChangeSet& changes);
+  void EraseNode(const std::string& name, ChangeSet& changes);
+  void EraseAccount(const std::string& domain, ChangeSet& changes);
+  void EraseShare(const std::string& name, ChangeSet& changes);
+  void EraseAddress(const std::string& address, ChangeSet& changes);
+  void EraseTokensOf(absl::string_view node, ChangeSet& changes);
+  void Index(const storage::v1::Account& row, bool add);
+
+  // nodes.cc
+  absl::Status CheckNewToken(const storage::v1::Token& token) const;
+  void ForgetNode(const std::string& name, ChangeSet& changes);
+
+  // plan.cc
+  using Roles = std::vector<v1::Node::Role>;
+  // Nodes that take work and have any of these roles but none of `without`, by name.
+  std::vector<std::string> NodesWith(const Roles& roles, const Roles& without = {}) const;
+  // The nodes named in a request, by name; each must take work and have one of these roles.
+  absl::StatusOr<std::vector<std::string>> NamedNodes(absl::Span<const std::string> nodes,
+                                                      const Roles& roles) const;
+  // Every node that knows accounts, storage nodes in one stage and the others in another.
+  enum class Order { kStorageFirst, kStorageLast, kTogether };
+  absl::StatusOr<std::vector<PlannedTask>> AccountTasks(Order order) const;
+  static PlannedCommand Finish(Draft draft);
+
+  // plan_account.cc
+  absl::StatusOr<PlannedCommand> PlanCreateAccount(const v1::CreateAccount& request,
+                                                   const Now& now);
+  absl::StatusOr<PlannedCommand> PlanSuspendAccount(const v1::SuspendAccount& request);
+  absl::StatusOr<PlannedCommand> PlanUnsuspendAccount(const v1::UnsuspendAccount& request);
+  absl::StatusOr<PlannedCommand> PlanDeleteAccount(const v1::DeleteAccount& request);
+  absl::StatusOr<PlannedCommand> PlanAddAccountAddress(const v1::AddAccountAddress& request);
+  absl::StatusOr<PlannedCommand> PlanRemoveAccountAddress(const v1::RemoveAccountAddress& request);
+  // The account, in a state in which commands (or a deletion) apply.
+  absl::StatusOr<storage::v1::Account> TakeAccount(absl::string_view domain, AccountUse use) const;
+  absl::StatusOr<uint32_t> PickUid(uint32_t wanted) const;
+  absl::StatusOr<const storage::v1::Share*> PickHomeShare() const;
+  agent::v1::Account WorkOf(const storage::v1::Account& row) const;
+
+  // plan_quota.cc
+  absl::StatusOr<PlannedCommand> PlanSetAccountQuota(const v1::SetAccountQuota& request);
+  absl::StatusOr<PlannedCommand> PlanSetQuota(const v1::SetQuota& request,
+                                              absl::Span<const std::string> nodes);
+
+  // plan_share.cc
+  absl::StatusOr<PlannedCommand> PlanMountShare(const v1::MountShare& request,
+                                                absl::Span<const std::string> nodes);
+  absl::StatusOr<PlannedCommand> PlanUnmountShare(const v1::UnmountShare& request,
+                                                  absl::Span<const std::string> nodes);
+  absl::Status CheckMount(const v1::Share& share) const;
+  size_t AccountsOn(const std::string& share) const;
+
+  // plan_address.cc
+  absl::StatusOr<PlannedCommand> PlanBindAddress(const v1::BindAddress& request,
+                                                 absl::Span<const std::string> nodes);
+  absl::StatusOr<PlannedCommand> PlanUnbindAddress(const v1::UnbindAddress& request,
+                                                   absl::Span<const std::string> nodes);
+  // The canonical form of an address that an account may have.
+  absl::StatusOr<std::string> TakeAddress(absl::string_view text) const;
+  // Whether it may be put on the nodes now: no command on another resource key is about to take it
+  // off (commands on the same key are in order anyway).
+  absl::Status CheckNotUnbinding(const std::string& address, absl::string_view key) const;
+  // An account that uses it and stays, other than `except`; empty: none.
+  std::string UserOf(const std::string& address, absl::string_view except) const;
+  // Nobody but the account `except` wants it on the nodes.
+  bool IsFree(const std::string& address, absl::string_view except) const;
+  bool IsBound(const std::string& address) const;
+  // One for each app node.
+  absl::StatusOr<std::vector<PlannedTask>> AddressTasks() const;
+
+  // plan_node.cc
+  absl::StatusOr<PlannedCommand> PlanPreflight(absl::Span<const std::string> nodes) const;
+  PlannedCommand PreflightOn(const std::vector<std::string>& nodes) const;
+
+  // outcomes.cc
+  Ending EndingOf(const Command& command) const;
+  void AccountCommandFinished(const agent::v1::Work& work, const Ending& ending,
+                              ChangeSet& changes);
+  // Each changes the row as the end of the command asks; false: a newer command has the say.
+  static bool SuspensionDecided(storage::v1::Account& row, const agent::v1::Account& told,
+                                const Ending& ending);
+  static bool QuotaDecided(storage::v1::Account& row, const agent::v1::Account& told,
+                           const Ending& ending);
+  static bool AddressDecided(storage::v1::Account& row, uint64_t generation, const Ending& ending);
+  void MountFinished(const agent::v1::Share& told, const Ending& ending, ChangeSet& changes);
+  void UnmountFinished(const Command& command, const std::string& name, const Ending& ending,
+                       ChangeSet& changes);
+  void BindFinished(const std::string& address, const Ending& ending, ChangeSet& changes);
+  void UnbindFinished(const Command& command, const std::string& address, const Ending& ending,
+                      ChangeSet& changes);
+
+  Options options_;
+  std::map<std::string, storage::v1::Node, std::less<>> nodes_;
+  std::map<std::string, storage::v1::Account, std::less<>> accounts_;
+  std::map<std::string, storage::v1::Share, std::less<>> shares_;
+  std::map<std::string, storage::v1::Address, std::less<>> addresses_;
+  std::map<std::string, storage::v1::Token, std::less<>> tokens_;
+  storage::v1::Counters counters_;
+
+  // Indexes of accounts_.
+  absl::flat_hash_map<std::string, std::string> users_;  // domain by user
+  absl::flat_hash_set<uint32_t> uids_;
+  // Domains by address: those that have it, and those with an unfinished command about it.
+  absl::flat_hash_map<std::string, std::set<std::string>> address_domains_;
+  absl::flat_hash_map<std::string, size_t> share_accounts_;  // "": on no share
+};
+
+}  // namespace hostq::manager

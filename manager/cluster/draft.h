@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "manager/cluster/cluster.h"
+
+namespace hostq::manager {
+
+// Internal to this folder. A planned command before its parts are serialized.
+struct Cluster::Draft {
+  std::string resource_key;
+  v1::CommandSpec spec;  // normal: as the manager understood it
+  agent::v1::Work work;
+  std::vector<PlannedTask> tasks;
+  std::vector<std::string> supersedes;
+  bool needs_ready = true;
+  absl::Duration timeout = absl::Minutes(5);
+  ChangeSet changes;
+};
+
+inline std::string AccountKey(absl::string_view domain) { return absl::StrCat("account/", domain); }
+inline std::string ShareKey(absl::string_view name) { return absl::StrCat("share/", name); }
+inline std::string AddressKey(absl::string_view address) {
+  return absl::StrCat("address/", address);
+}
+
+absl::Status NotFound(Reason reason, absl::string_view message);
+absl::Status Precondition(Reason reason, absl::string_view message);
+// FAILED_PRECONDITION (NO_TARGETS).
+absl::Status NoTargets(absl::string_view wanted, absl::string_view remedy);
+
+// All in one stage.
+std::vector<PlannedTask> InOneStage(const std::vector<std::string>& nodes);
+std::vector<std::string> NodesOf(const std::vector<PlannedTask>& tasks);
+
+bool HasRole(const storage::v1::Node& node, v1::Node::Role role);
+inline bool HasJoined(const storage::v1::Node& node) { return node.node().has_join_time(); }
+NodeState NodeStateOf(const storage::v1::Node& node);
+
+agent::v1::Share WorkOf(const v1::Share& share);
+
+google::protobuf::Timestamp ToTimestamp(absl::Time time);
+absl::Time FromTimestamp(const google::protobuf::Timestamp& time);
+
+// The account a task is about; null: about none.
+const agent::v1::Account* AccountOf(const agent::v1::Work& work);
+
+bool Contains(const google::protobuf::RepeatedPtrField<std::string>& list, absl::string_view value);
+// False: it was not in it.
+bool Remove(google::protobuf::RepeatedPtrField<std::string>& list, absl::string_view value);
+
+}  // namespace hostq::manager

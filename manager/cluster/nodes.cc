@@ -1,0 +1,306 @@
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/error.h"
+#include "common/base/text.h"
+#include "google/protobuf/util/time_util.h"
+#include "manager/cluster/draft.h"
+#include "manager/cluster/validate.h"
+
+namespace hostq::manager {
+namespace {
+
+constexpr size_t kMaxPauseNote = 500;
+
+std::string RoleName(v1::Node::Role role) {
+  return absl::AsciiStrToLower(v1::Node::Role_Name(role));
+}
+
+// Without repetition, in the order of the enum.
+absl::StatusOr<std::set<v1::Node::Role>> NormalRoles(const v1::CreateNodeRequest& request) {
+  std::set<v1::Node::Role> roles;
+  for (const int value : request.roles()) {
+    const auto role = static_cast<v1::Node::Role>(value);
+    if (role != v1::Node::APP && role != v1::Node::STORAGE) {
+      const std::string name = v1::Node::Role_IsValid(value) ? RoleName(role) : absl::StrCat(value);
+      return InvalidField(Reason::kInvalidArgument, "roles",
+                          absl::StrCat("\"", name, "\" does nothing yet; wanted: app, storage"));
+    }
+    roles.insert(role);
+  }
+  if (roles.empty()) {
+    return InvalidField(Reason::kInvalidArgument, "roles", "missing; wanted: app, storage or both");
+  }
+  return roles;
+}
+
+absl::Status Exists(absl::string_view message) {
+  return MakeError(absl::StatusCode::kAlreadyExists, Reason::kNodeExists, message);
+}
+
+absl::Status UnknownNode(absl::string_view name) {
+  return NotFound(Reason::kUnknownNode, absl::StrCat("name: there is no node ", Printable(name)));
+}
+
+Event NodeEvent(EventType type, absl::string_view node, absl::string_view actor,
+                std::string message) {
+  Event event;
+  event.type = type;
+  event.node = std::string(node);
+  event.actor = std::string(actor);
+  event.message = std::move(message);
+  return event;
+}
+
+}  // namespace
+
+bool HasRole(const storage::v1::Node& node, v1::Node::Role role) {
+  return std::find(node.node().roles().begin(), node.node().roles().end(), role) !=
+         node.node().roles().end();
+}
+
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
+}
+
+absl::Time FromTimestamp(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(time));
+}
+
+NodeState NodeStateOf(const storage::v1::Node& node) {
+  NodeState state;
+  state.name = node.node().name();
+  for (const int role : node.node().roles()) {
+    state.roles.push_back(RoleName(static_cast<v1::Node::Role>(role)));
+  }
+  state.joined = HasJoined(node);
+  state.admitted = node.admitted();
+  state.draining = node.draining();
+  state.paused = node.has_pause_time();
+  if (!state.paused) return state;
+  state.paused_by = node.node().paused_by();
+  state.pause_note = node.node().pause_note();
+  state.pause_time = FromTimestamp(node.pause_time());
+  return state;
+}
+
+absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
+                                           const storage::v1::Token& token, absl::string_view actor,
+                                           const Now& now) {
+  HOSTQ_RETURN_IF_ERROR(CheckName("name", request.name(), kMaxNodeName));
+  HOSTQ_ASSIGN_OR_RETURN(const std::set<v1::Node::Role> roles, NormalRoles(request));
+  HOSTQ_ASSIGN_OR_RETURN(const std::string address,
+                         NormalNodeAddress("address", request.address()));
+  const storage::v1::Node* old = FindNode(request.name());
+  if (old != nullptr && HasJoined(*old)) {
+    return Exists(absl::StrCat("name: node ", request.name(), " has joined; remove it first"));
+  }
+  for (const auto& [name, node] : nodes_) {
+    if (name != request.name() && node.node().address() == address) {
+      return Exists(absl::StrCat("address: ", address, " is node ", name, "'s"));
+    }
+  }
+  if (address_domains_.contains(address) || addresses_.count(address) != 0) {
+    return Precondition(Reason::kAddressInUse, absl::StrCat("address: ", address,
+                                                            " is one of those on lo of the app "
+                                                            "nodes; wanted: the node's own"));
+  }
+  HOSTQ_RETURN_IF_ERROR(CheckNewToken(token));
+
+  storage::v1::Node row;
+  if (old != nullptr) row = *old;
+  row.set_draining(false);
+  v1::Node& node = *row.mutable_node();
+  node.set_name(request.name());
+  node.clear_roles();
+  for (const v1::Node::Role role : roles) node.add_roles(role);
+  node.set_address(address);
+  if (old == nullptr) *node.mutable_create_time() = ToTimestamp(now.wall);
+  ChangeSet changes;
+  changes.nodes.push_back(NodeStateOf(row));
+  changes.events.push_back(
+      NodeEvent(EventType::kNodeAdded, request.name(), actor,
+                absl::StrCat(absl::StrJoin(changes.nodes.back().roles, ", "), " at ", address,
+                             old == nullptr ? "" : " (again: new join token)")));
+  Put(std::move(row), changes);
+  storage::v1::Token mine = token;
+  mine.set_node(request.name());
+  EraseTokensOf(request.name(), changes);
+  Put(std::move(mine), changes);
+  return changes;
+}
+
+absl::StatusOr<ChangeSet> Cluster::RemoveNode(absl::string_view name, int unfinished_tasks,
+                                              bool force, absl::string_view actor) {
+  if (FindNode(name) == nullptr) return UnknownNode(name);
+  if (unfinished_tasks > 0 && !force) {
+    return Precondition(Reason::kNodeHasTasks,
+                        absl::StrCat("name: node ", name, " has ", unfinished_tasks,
+                                     " unfinished tasks; wait for them, or force the removal to "
+                                     "cancel them"));
+  }
+  ChangeSet changes;
+  const std::string removed(name);
+  changes.removed_nodes.push_back(removed);
+  changes.events.push_back(
+      NodeEvent(EventType::kNodeRemoved, removed, actor,
+                unfinished_tasks > 0 ? absl::StrCat(unfinished_tasks, " tasks cancelled") : ""));
+  EraseTokensOf(removed, changes);
+  EraseNode(removed, changes);
+  ForgetNode(removed, changes);
+  return changes;
+}
+
+// A later node of the same name has not mounted or bound anything.
+void Cluster::ForgetNode(const std::string& name, ChangeSet& changes) {
+  for (const auto& [share, row] : std::map(shares_)) {
+    storage::v1::Share changed = row;
+    if (Remove(*changed.mutable_extra_nodes(), name)) Put(std::move(changed), changes);
+  }
+  for (const auto& [address, row] : std::map(addresses_)) {
+    storage::v1::Address changed = row;
+    if (!Remove(*changed.mutable_nodes(), name)) continue;
+    // An empty list would mean everywhere.
+    if (changed.nodes_size() == 0) {
+      EraseAddress(address, changes);
+    } else {
+      Put(std::move(changed), changes);
+    }
+  }
+}
+
+absl::StatusOr<ChangeSet> Cluster::PauseNode(absl::string_view name, absl::string_view note,
+                                             absl::string_view actor, const Now& now) {
+  const storage::v1::Node* old = FindNode(name);
+  if (old == nullptr) return UnknownNode(name);
+  if (note.empty()) {
+    return InvalidField(Reason::kInvalidArgument, "note", "missing; wanted: why it is paused");
+  }
+  HOSTQ_RETURN_IF_ERROR(CheckText("note", note, kMaxPauseNote));
+  storage::v1::Node row = *old;
+  row.mutable_node()->set_paused_by(IsUtf8(actor) ? std::string(actor) : "?");
+  row.mutable_node()->set_pause_note(std::string(note));
+  *row.mutable_pause_time() = ToTimestamp(now.wall);
+  ChangeSet changes;
+  changes.nodes.push_back(NodeStateOf(row));
+  changes.events.push_back(NodeEvent(EventType::kNodePaused, name, actor, std::string(note)));
+  Put(std::move(row), changes);
+  return changes;
+}
+
+absl::StatusOr<ChangeSet> Cluster::ResumeNode(absl::string_view name, absl::string_view actor) {
+  const storage::v1::Node* old = FindNode(name);
+  if (old == nullptr) return UnknownNode(name);
+  ChangeSet changes;
+  if (!old->has_pause_time()) return changes;
+  storage::v1::Node row = *old;
+  row.mutable_node()->clear_paused_by();
+  row.mutable_node()->clear_pause_note();
+  row.clear_pause_time();
+  changes.nodes.push_back(NodeStateOf(row));
+  changes.events.push_back(NodeEvent(EventType::kNodeResumed, name, actor, ""));
+  Put(std::move(row), changes);
+  return changes;
+}
+
+absl::StatusOr<ChangeSet> Cluster::DrainNode(absl::string_view name) {
+  const storage::v1::Node* old = FindNode(name);
+  if (old == nullptr) return UnknownNode(name);
+  ChangeSet changes;
+  if (old->draining()) return changes;
+  storage::v1::Node row = *old;
+  row.set_draining(true);
+  changes.nodes.push_back(NodeStateOf(row));
+  Put(std::move(row), changes);
+  return changes;
+}
+
+absl::StatusOr<ChangeSet> Cluster::NodeJoined(absl::string_view name, int64_t incarnation,
+                                              absl::string_view serial, absl::Time expire_time,
+                                              const Now& now) {
+  const storage::v1::Node* old = FindNode(name);
+  if (old == nullptr) return UnknownNode(name);
+  if (incarnation < old->incarnation() || incarnation <= 0) {
+    return Precondition(Reason::kTokenInvalid,
+                        absl::StrCat("incarnation: ", incarnation, " of node ", name,
+                                     " is not the present one, ", old->incarnation()));
+  }
+  storage::v1::Node row = *old;
+  ChangeSet changes;
+  if (!HasJoined(*old) || incarnation > old->incarnation()) {
+    row.set_incarnation(incarnation);
+    row.set_admitted(false);
+    row.clear_certificates();
+    row.mutable_node()->clear_checks();
+    row.mutable_node()->clear_preflight_time();
+    *row.mutable_node()->mutable_join_time() = ToTimestamp(now.wall);
+    changes.nodes.push_back(NodeStateOf(row));
+    changes.events.push_back(NodeEvent(EventType::kNodeJoined, name, absl::StrCat("node/", name),
+                                       absl::StrCat("certificate ", serial)));
+  }
+  storage::v1::Node kept = row;
+  kept.clear_certificates();
+  for (const storage::v1::Certificate& certificate : row.certificates()) {
+    if (FromTimestamp(certificate.expire_time()) > now.wall && certificate.serial() != serial) {
+      *kept.add_certificates() = certificate;
+    }
+  }
+  storage::v1::Certificate& certificate = *kept.add_certificates();
+  certificate.set_serial(std::string(serial));
+  *certificate.mutable_expire_time() = ToTimestamp(expire_time);
+  if (incarnation > counters_.incarnation()) {
+    counters_.set_incarnation(incarnation);
+    PutCounters(changes);
+  }
+  Put(std::move(kept), changes);
+  return changes;
+}
+
+absl::Status Cluster::CheckNewToken(const storage::v1::Token& token) const {
+  if (token.id().empty() || token.secret_hash().empty() || !token.has_expire_time()) {
+    return InvalidField(Reason::kInvalidArgument, "token", "id, hash or time of expiry is missing");
+  }
+  if (FindToken(token.id()) == nullptr) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kAlreadyExists, Reason::kInvalidArgument,
+                   absl::StrCat("token: there is one with the id ", Printable(token.id())));
+}
+
+absl::StatusOr<ChangeSet> Cluster::PutToken(const storage::v1::Token& token) {
+  if (FindNode(token.node()) == nullptr) return UnknownNode(token.node());
+  HOSTQ_RETURN_IF_ERROR(CheckNewToken(token));
+  ChangeSet changes;
+  EraseTokensOf(token.node(), changes);
+  Put(token, changes);
+  return changes;
+}
+
+absl::StatusOr<ChangeSet> Cluster::BindToken(absl::string_view id, absl::string_view key_hash,
+                                             const Now& now) {
+  const auto refuse = [](Reason reason, absl::string_view message) {
+    return MakeError(absl::StatusCode::kPermissionDenied, reason, message);
+  };
+  const storage::v1::Token* old = FindToken(id);
+  const storage::v1::Node* node = old == nullptr ? nullptr : FindNode(old->node());
+  if (node == nullptr || key_hash.empty()) {
+    return refuse(Reason::kTokenInvalid, "token: it is not valid");
+  }
+  if (old->key_hash() == key_hash) return ChangeSet{};
+  if (!old->key_hash().empty()) {
+    return refuse(Reason::kTokenUsed, "token: another key has used it");
+  }
+  ChangeSet changes;
+  counters_.set_incarnation(counters_.incarnation() + 1);
+  PutCounters(changes);
+  storage::v1::Token token = *old;
+  token.set_key_hash(std::string(key_hash));
+  token.set_incarnation(counters_.incarnation());
+  *token.mutable_used_time() = ToTimestamp(now.wall);
+  Put(std::move(token), changes);
+  return changes;
+}
+
+}  // namespace hostq::manager

@@ -1,0 +1,329 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/error.h"
+#include "manager/cluster/draft.h"
+
+namespace hostq::manager {
+namespace {
+
+using Check = v1::PreflightCheck;
+
+Check CheckOf(const v1::Step& step) {
+  Check check;
+  check.set_id(step.name());
+  check.set_message(step.message());
+  check.set_reason(step.reason());
+  if (step.skipped()) {
+    check.set_status(Check::SKIPPED);
+  } else if (step.reason() == v1::Reason::CODE_UNSPECIFIED) {
+    // A warning may come without a reason of its own.
+    check.set_status(step.warning() ? Check::WARNING : Check::OK);
+  } else {
+    check.set_status(step.warning() ? Check::WARNING : Check::FAILED);
+  }
+  if (step.reason() != v1::Reason::CODE_UNSPECIFIED) {
+    check.set_remedy(std::string(InfoOf(static_cast<Reason>(step.reason())).remedy));
+  }
+  return check;
+}
+
+// What the steps do not say: the attempt ended before they were through.
+Check UnfinishedCheck(const Attempt& attempt) {
+  Check check;
+  check.set_id("preflight");
+  check.set_status(Check::FAILED);
+  check.set_reason(static_cast<v1::Reason::Code>(attempt.reason));
+  check.set_message(attempt.message);
+  check.set_remedy(std::string(InfoOf(attempt.reason).remedy));
+  return check;
+}
+
+Event PreflightEvent(const storage::v1::Node& row, const Task& task, const Command& command) {
+  std::vector<std::string> failed;
+  int warnings = 0;
+  for (const Check& check : row.node().checks()) {
+    if (check.status() == Check::FAILED) failed.push_back(check.id());
+    if (check.status() == Check::WARNING) ++warnings;
+  }
+  Event event;
+  event.type = EventType::kNodePreflight;
+  event.command = command.id;
+  event.node = task.node;
+  event.actor = absl::StrCat("node/", task.node);
+  event.reason = failed.empty() ? Reason::kNone : Reason::kPreflightFailed;
+  event.message = failed.empty() ? absl::StrCat("passed: ", row.node().checks_size(), " checks, ",
+                                                warnings, " warnings")
+                                 : absl::StrCat("failed: ", absl::StrJoin(failed, ", "));
+  return event;
+}
+
+// The state apart from an unfinished deletion, which may yet be cancelled.
+void SetState(storage::v1::Account& row, v1::Account::State state) {
+  if (row.account().state() == v1::Account::DELETING) {
+    row.set_state_before_delete(state);
+  } else {
+    row.mutable_account()->set_state(state);
+  }
+}
+
+v1::Account::State StateOf(const storage::v1::Account& row) {
+  return row.account().state() == v1::Account::DELETING ? row.state_before_delete()
+                                                        : row.account().state();
+}
+
+bool SameNodes(const Command& command,
+               const google::protobuf::RepeatedPtrField<std::string>& names) {
+  return static_cast<int>(command.tasks.size()) == names.size() &&
+         absl::c_all_of(command.tasks,
+                        [&](const Task& task) { return Contains(names, task.node); });
+}
+
+}  // namespace
+
+struct Cluster::Ending {
+  // On every node that is still there.
+  bool succeeded = false;
+  // On at least one.
+  bool reached = false;
+  // A node was given a task of it: it may have had an effect.
+  bool touched = false;
+  // A newer command took over somewhere, and decides.
+  bool superseded = false;
+};
+
+Cluster::Ending Cluster::EndingOf(const Command& command) const {
+  Ending ending;
+  bool any_left = false;
+  bool all_well = true;
+  for (const Task& task : command.tasks) {
+    const bool success = task.outcome == Outcome::kSucceeded;
+    const bool superseded = task.outcome == Outcome::kSuperseded;
+    ending.reached |= success;
+    ending.superseded |= superseded;
+    ending.touched |= success || task.attempt > 0;
+    // A removed node does not keep the others from being done.
+    if (FindNode(task.node) == nullptr) continue;
+    any_left = true;
+    all_well &= success || superseded;
+  }
+  ending.succeeded = any_left ? all_well : command.state == CommandState::kSucceeded;
+  return ending;
+}
+
+ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const Attempt& attempt) {
+  ChangeSet changes;
+  const storage::v1::Node* old = FindNode(task.node);
+  v1::Attempt steps;
+  if (command.kind != "preflight" || old == nullptr || !steps.ParseFromString(attempt.steps)) {
+    return changes;
+  }
+  storage::v1::Node row = *old;
+  v1::Node& node = *row.mutable_node();
+  node.clear_checks();
+  for (const v1::Step& step : steps.steps()) *node.add_checks() = CheckOf(step);
+  const auto failed = [](const Check& check) { return check.status() == Check::FAILED; };
+  if (attempt.reason != Reason::kNone && absl::c_none_of(node.checks(), failed)) {
+    *node.add_checks() = UnfinishedCheck(attempt);
+  }
+  // The manager's clock, not the node's.
+  *node.mutable_preflight_time() = ToTimestamp(task.phase_time);
+  if (!row.admitted() && absl::c_none_of(node.checks(), failed)) {
+    row.set_admitted(true);
+    changes.nodes.push_back(NodeStateOf(row));
+  }
+  changes.events.push_back(PreflightEvent(row, task, command));
+  Put(std::move(row), changes);
+  return changes;
+}
+
+ChangeSet Cluster::CommandFinished(const Command& command) {
+  ChangeSet changes;
+  agent::v1::Work work;
+  if (!work.ParseFromString(command.work)) return changes;
+  const Ending ending = EndingOf(command);
+  switch (work.kind_case()) {
+    case agent::v1::Work::kMountShare:
+      MountFinished(work.mount_share().share(), ending, changes);
+      break;
+    case agent::v1::Work::kUnmountShare:
+      UnmountFinished(command, work.unmount_share().share().name(), ending, changes);
+      break;
+    case agent::v1::Work::kBindAddress:
+      BindFinished(work.bind_address().address(), ending, changes);
+      break;
+    case agent::v1::Work::kUnbindAddress:
+      UnbindFinished(command, work.unbind_address().address(), ending, changes);
+      break;
+    default:
+      if (AccountOf(work) != nullptr) AccountCommandFinished(work, ending, changes);
+      break;
+  }
+  return changes;
+}
+
+const agent::v1::Account* AccountOf(const agent::v1::Work& work) {
+  switch (work.kind_case()) {
+    case agent::v1::Work::kCreateAccount:
+      return &work.create_account().account();
+    case agent::v1::Work::kSuspendAccount:
+      return &work.suspend_account().account();
+    case agent::v1::Work::kUnsuspendAccount:
+      return &work.unsuspend_account().account();
+    case agent::v1::Work::kDeleteAccount:
+      return &work.delete_account().account();
+    case agent::v1::Work::kSetAccountQuota:
+      return &work.set_account_quota().account();
+    case agent::v1::Work::kAddAccountAddress:
+      return &work.add_account_address().account();
+    case agent::v1::Work::kRemoveAccountAddress:
+      return &work.remove_account_address().account();
+    case agent::v1::Work::kSetQuota:
+      return &work.set_quota().account();
+    default:
+      return nullptr;
+  }
+}
+
+void Cluster::AccountCommandFinished(const agent::v1::Work& work, const Ending& ending,
+                                     ChangeSet& changes) {
+  const agent::v1::Account& told = *AccountOf(work);
+  const storage::v1::Account* old = FindAccount(told.domain());
+  // The uid tells it from an account of the same domain that was made since.
+  if (old == nullptr || old->account().uid() != told.uid()) return;
+  storage::v1::Account row = *old;
+  switch (work.kind_case()) {
+    case agent::v1::Work::kCreateAccount:
+      if (StateOf(row) != v1::Account::CREATING) return;
+      if (!ending.touched && row.account().state() == v1::Account::CREATING) {
+        return EraseAccount(told.domain(), changes);
+      }
+      if (!ending.succeeded || !ending.touched) return;
+      SetState(row, v1::Account::ACTIVE);
+      break;
+    case agent::v1::Work::kSuspendAccount:
+    case agent::v1::Work::kUnsuspendAccount:
+      if (!SuspensionDecided(row, told, ending)) return;
+      break;
+    case agent::v1::Work::kDeleteAccount:
+      if (row.delete_generation() != told.generation()) return;
+      if (ending.succeeded) return EraseAccount(told.domain(), changes);
+      if (!ending.touched) row.mutable_account()->set_state(row.state_before_delete());
+      row.set_delete_generation(0);
+      break;
+    case agent::v1::Work::kSetAccountQuota:
+    case agent::v1::Work::kSetQuota:
+      if (!QuotaDecided(row, told, ending)) return;
+      break;
+    default:
+      if (!AddressDecided(row, told.generation(), ending)) return;
+      break;
+  }
+  Put(std::move(row), changes);
+}
+
+bool Cluster::SuspensionDecided(storage::v1::Account& row, const agent::v1::Account& told,
+                                const Ending& ending) {
+  // A newer one decides.
+  if (row.suspend_generation() != told.generation()) return false;
+  row.set_suspend_generation(0);
+  if (ending.succeeded && ending.touched) {
+    SetState(row, told.suspended() ? v1::Account::SUSPENDED : v1::Account::ACTIVE);
+  } else if (!ending.touched) {
+    row.set_suspended(StateOf(row) == v1::Account::SUSPENDED);
+  }
+  if (!row.suspended()) row.mutable_account()->clear_suspend_note();
+  return true;
+}
+
+bool Cluster::QuotaDecided(storage::v1::Account& row, const agent::v1::Account& told,
+                           const Ending& ending) {
+  if (row.quota_generation() == 0) return false;
+  const bool last = row.quota_generation() == told.generation();
+  if (ending.touched) {
+    row.set_applied_quota_bytes(told.quota_bytes());
+  } else if (last) {
+    row.mutable_account()->set_quota_bytes(row.applied_quota_bytes());
+  }
+  if (last) row.set_quota_generation(0);
+  return true;
+}
+
+bool Cluster::AddressDecided(storage::v1::Account& row, uint64_t generation, const Ending& ending) {
+  auto& all = *row.mutable_address_changes();
+  const auto at = absl::c_find_if(all, [&](const storage::v1::AddressChange& change) {
+    return change.generation() == generation;
+  });
+  if (at == all.end()) return false;
+  const storage::v1::AddressChange change = *at;
+  const auto next = std::find_if(at + 1, all.end(), [&](const storage::v1::AddressChange& later) {
+    return later.address() == change.address();
+  });
+  // Whether the nodes have it now, as far as this command goes.
+  const bool present = ending.touched ? !change.remove() : change.remove() != change.redundant();
+  auto& addresses = *row.mutable_account()->mutable_addresses();
+  if (next != all.end()) {
+    next->set_redundant(next->remove() != present);
+  } else if (!ending.touched && !present && addresses.size() > 1) {
+    Remove(addresses, change.address());
+  } else if (!ending.touched && present && !Contains(addresses, change.address())) {
+    *addresses.Add() = change.address();
+    std::rotate(addresses.begin() + std::min(change.position(), addresses.size() - 1),
+                addresses.end() - 1, addresses.end());
+  }
+  all.erase(at);
+  return true;
+}
+
+void Cluster::MountFinished(const agent::v1::Share& told, const Ending& ending,
+                            ChangeSet& changes) {
+  const storage::v1::Share* old = FindShare(told.name());
+  if (old == nullptr) return;
+  if (ending.reached && !old->mounted()) {
+    storage::v1::Share row = *old;
+    row.set_mounted(true);
+    return Put(std::move(row), changes);
+  }
+  const bool nobodys = !ending.touched && !ending.superseded && !old->mounted() &&
+                       old->unmounting_nodes_size() == 0 && AccountsOn(told.name()) == 0;
+  if (nobodys) EraseShare(told.name(), changes);
+}
+
+void Cluster::UnmountFinished(const Command& command, const std::string& name, const Ending& ending,
+                              ChangeSet& changes) {
+  const storage::v1::Share* old = FindShare(name);
+  if (old == nullptr || ending.superseded || !SameNodes(command, old->unmounting_nodes())) return;
+  if (ending.succeeded) return EraseShare(name, changes);
+  storage::v1::Share row = *old;
+  row.clear_unmounting_nodes();
+  Put(std::move(row), changes);
+}
+
+void Cluster::BindFinished(const std::string& address, const Ending& ending, ChangeSet& changes) {
+  const auto old = addresses_.find(address);
+  if (old == addresses_.end()) return;
+  if (ending.reached && !old->second.bound()) {
+    storage::v1::Address row = old->second;
+    row.set_bound(true);
+    return Put(std::move(row), changes);
+  }
+  const bool nobodys = !ending.touched && !ending.superseded && !old->second.bound() &&
+                       old->second.unbinding_nodes_size() == 0;
+  if (nobodys) EraseAddress(address, changes);
+}
+
+void Cluster::UnbindFinished(const Command& command, const std::string& address,
+                             const Ending& ending, ChangeSet& changes) {
+  const auto old = addresses_.find(address);
+  if (old == addresses_.end() || ending.superseded) return;
+  if (!SameNodes(command, old->second.unbinding_nodes())) return;
+  if (ending.succeeded || !old->second.bound()) return EraseAddress(address, changes);
+  storage::v1::Address row = old->second;
+  row.clear_unbinding_nodes();
+  Put(std::move(row), changes);
+}
+
+}  // namespace hostq::manager

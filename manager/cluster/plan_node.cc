@@ -1,0 +1,67 @@
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "manager/cluster/draft.h"
+
+namespace hostq::manager {
+namespace {
+
+// Some checks wait for a network that does not answer, and the lab's guest kernels are slow.
+constexpr absl::Duration kPreflightTimeout = absl::Minutes(10);
+
+}  // namespace
+
+PlannedCommand Cluster::PreflightOn(const std::vector<std::string>& nodes) const {
+  Draft draft;
+  draft.resource_key = "node/preflight";
+  draft.spec.mutable_preflight();
+  draft.tasks = InOneStage(nodes);
+  draft.supersedes = {"preflight"};
+  draft.needs_ready = false;
+  draft.timeout = kPreflightTimeout;
+  agent::v1::Preflight& work = *draft.work.mutable_preflight();
+  for (const auto& [name, row] : shares_) {
+    if (row.unmounting_nodes_size() == 0) *work.add_shares() = manager::WorkOf(row.share());
+  }
+  work.set_quorum_address(options_.quorum_address);
+  work.set_quorum_port(options_.quorum_port);
+  std::set<std::string> addresses;
+  for (const auto& [address, domains] : address_domains_) {
+    if (!UserOf(address, "").empty()) addresses.insert(address);
+  }
+  for (const auto& [address, row] : addresses_) {
+    if (IsBound(address)) addresses.insert(address);
+  }
+  *work.mutable_addresses() = {addresses.begin(), addresses.end()};
+  return Finish(std::move(draft));
+}
+
+absl::StatusOr<PlannedCommand> Cluster::PlanPreflight(absl::Span<const std::string> nodes) const {
+  std::vector<std::string> targets;
+  if (nodes.empty()) {
+    for (const auto& [name, node] : nodes_) {
+      if (HasJoined(node) && !node.draining()) targets.push_back(name);
+    }
+    if (targets.empty()) {
+      return NoTargets("no node that has joined takes work",
+                       "hostq node add NAME --role ROLE --address ADDRESS, and run what it prints "
+                       "on the node");
+    }
+  } else {
+    HOSTQ_ASSIGN_OR_RETURN(targets, NamedNodes(nodes, {v1::Node::APP, v1::Node::STORAGE,
+                                                       v1::Node::BALANCER, v1::Node::DATABASE}));
+  }
+  return PreflightOn(targets);
+}
+
+// Here is also the place for what a node that joins later must get: shares, accounts and addresses
+// that are older than its joining, as one command in stages.
+std::optional<PlannedCommand> Cluster::NodeConnected(const NodeState& node) {
+  const storage::v1::Node* row = FindNode(node.name);
+  if (row == nullptr || row->admitted() || row->draining()) return std::nullopt;
+  return PreflightOn({node.name});
+}
+
+}  // namespace hostq::manager

@@ -1,0 +1,54 @@
+#include "manager/event_log.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_replace.h"
+#include "common/log/log.h"
+
+namespace hostq::manager {
+namespace {
+
+// "NODE_PAUSED": "node paused".
+std::string WordsOf(v1::Event::Type type) {
+  return absl::StrReplaceAll(absl::AsciiStrToLower(v1::Event::Type_Name(type)), {{"_", " "}});
+}
+
+}  // namespace
+
+void LogEvent(const v1::Event& event) {
+  const v1::Reason::Code reason = event.reason();
+  const std::string& reason_name = v1::Reason::Code_Name(reason);
+  switch (event.type()) {
+    case v1::Event::COMMAND_CREATED:
+      LogInfo(
+          "command accepted",
+          {{"command", event.command_id()}, {"actor", event.actor()}, {"what", event.message()}});
+      return;
+    case v1::Event::COMMAND_FINISHED:
+      LogInfo("command finished", {{"command", event.command_id()}, {"what", event.message()}});
+      return;
+    case v1::Event::TASK_CHANGED: {
+      const bool parked = event.to_phase() == v1::Task::PARKED;
+      if (!parked && event.to_phase() != v1::Task::BACKING_OFF &&
+          event.outcome() != v1::Task::FAILED) {
+        return;
+      }
+      LogWarning(parked ? "task parked" : "task failed", {{"command", event.command_id()},
+                                                          {"node", event.node()},
+                                                          {"attempt", event.attempt()},
+                                                          {"reason", reason_name},
+                                                          {"message", event.message()}});
+      return;
+    }
+    // The session says it, with the address.
+    case v1::Event::NODE_CONNECTED:
+    case v1::Event::NODE_DISCONNECTED:
+      return;
+    default:
+      LogInfo("node changed", {{"node", event.node()},
+                               {"what", WordsOf(event.type())},
+                               {"actor", event.actor()},
+                               {"message", event.message()}});
+  }
+}
+
+}  // namespace hostq::manager

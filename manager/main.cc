@@ -1,0 +1,156 @@
+// hostq-manager: flags, configuration, signals, exit codes; nothing else.
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/config/manager_config.h"
+#include "common/log/log.h"
+#include "common/rpc/credentials.h"
+#include "manager/server.h"
+#include "manager/state_dir.h"
+
+namespace hostq::manager {
+namespace {
+
+constexpr int kOk = 0;
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+// systemd waits 90 s by default before it kills.
+constexpr absl::Duration kStopDeadline = absl::Seconds(10);
+
+constexpr char kHelp[] =
+    R"(hostq-manager keeps the commands of a hosting cluster and sends them to its nodes.
+
+usage:
+  hostq-manager init [--config FILE]   once: make the state directory, the cluster's certificate
+                                       authority and the database; nothing is overwritten
+  hostq-manager run [--config FILE]    run in the foreground until SIGTERM or SIGINT
+  hostq-manager --version | --help
+
+FILE is /etc/hostq/manager.toml if not given. The smallest one has two keys:
+
+  [cluster]
+  name = "example"
+  quorum_address = "192.0.2.10"        # this machine's address that the nodes reach
+
+The log goes to standard error. Nodes are added and commands given with hostq, over the local
+socket (listen.admin_socket):
+
+  hostq node add web1 --role app --address 192.0.2.11
+
+exit codes:
+  0  done, or stopped by a signal
+  1  failed: the last line on standard error says why
+  2  wrong usage or configuration
+)";
+
+struct Arguments {
+  std::string command;
+  std::string config = kManagerConfigPath;
+};
+
+int UsageError(const std::string& what) {
+  std::fprintf(stderr, "hostq-manager: %s\nhostq-manager --help tells more\n", what.c_str());
+  return kUsage;
+}
+
+// Below 0: go on.
+int Parse(const std::vector<std::string>& words, Arguments& out) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--help" || word == "-h" || word == "help") {
+      std::fputs(kHelp, stdout);
+      return kOk;
+    }
+    if (word == "--version") {
+      std::printf("hostq-manager %s\n", HOSTQ_VERSION);
+      return kOk;
+    }
+    if (word == "--config") {
+      if (i + 1 == words.size()) return UsageError("--config: which file?");
+      out.config = words[++i];
+    } else if (absl::StartsWith(word, "--config=")) {
+      out.config = word.substr(9);
+    } else if (out.command.empty() && (word == "run" || word == "init")) {
+      out.command = word;
+    } else {
+      return UsageError(absl::StrCat("what is \"", word, "\"?"));
+    }
+  }
+  if (out.command.empty()) return UsageError("say what to do: init or run");
+  return -1;
+}
+
+int Fail(const absl::Status& status, int code) {
+  std::fprintf(stderr, "hostq-manager: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+int Init(const ManagerConfig& config) {
+  const absl::StatusOr<std::string> made = InitStateDir(config);
+  if (!made.ok()) return Fail(made.status(), kFailed);
+  std::fputs(made->c_str(), stdout);
+  return kOk;
+}
+
+int Run(const ManagerConfig& config) {
+  // Before any thread is made: all of them leave the signals to this one.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+
+  InitLog("hostq-manager", config.log_level);
+  if (geteuid() == 0) LogWarning("the manager runs as root and does not need to");
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(config);
+  if (!server.ok()) {
+    LogError("cannot start", {{"status", server.status()}});
+    return kFailed;
+  }
+  bool failed = false;
+  for (;;) {
+    const timespec second = {1, 0};
+    const int signal_number = sigtimedwait(&signals, nullptr, &second);
+    if (signal_number > 0) {
+      LogInfo("manager stops", {{"signal", signal_number}});
+      break;
+    }
+    const absl::Status status = (*server)->failed();
+    if (!status.ok() && !failed) {
+      LogError("nothing is accepted any more until a restart", {{"status", status}});
+    }
+    failed = !status.ok();
+  }
+  (*server)->Stop(kStopDeadline);
+  server->reset();
+  LogInfo("manager stopped");
+  return kOk;
+}
+
+int Main(const std::vector<std::string>& words) {
+  Arguments arguments;
+  if (const int code = Parse(words, arguments); code >= 0) return code;
+  const absl::StatusOr<ManagerConfig> config = LoadManagerConfig(arguments.config);
+  if (!config.ok()) return Fail(config.status(), kUsage);
+  umask(077);
+  return arguments.command == "init" ? Init(*config) : Run(*config);
+}
+
+}  // namespace
+}  // namespace hostq::manager
+
+int main(int argc, char** argv) {
+  hostq::RequireTls13();
+  return hostq::manager::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,418 @@
+#include "manager/session/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "common/base/text.h"
+#include "common/log/log.h"
+#include "common/rpc/status.h"
+#include "google/protobuf/util/time_util.h"
+#include "manager/session/convert.h"
+
+namespace hostq::manager {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+// After this much read, the session waits until the engine has taken it: an agent cannot fill the
+// engine's mailbox.
+constexpr int kFenceMessages = 256;
+constexpr size_t kFenceBytes = 2 << 20;
+
+// Leases of one acknowledgement: a message stays far below the limit.
+constexpr int kMaxAcks = 1'000;
+// What a message costs beside its bytes.
+constexpr size_t kMessageOverhead = 64;
+constexpr int kSilentIntervals = 3;
+
+absl::Status OutOfOrder(absl::string_view what) {
+  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, what);
+}
+
+google::protobuf::Timestamp TimestampOf(absl::Time time) {
+  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
+}
+
+}  // namespace
+
+Session::Session(Engine& engine, Clock& clock, const SessionOptions& options,
+                 const Admission& admission, PeerNode peer, grpc::CallbackServerContext* context,
+                 DoneCallback done)
+    : engine_(engine),
+      clock_(clock),
+      options_(options),
+      admission_(admission),
+      peer_(std::move(peer)),
+      context_(context),
+      address_(PeerAddress(context->peer())),
+      done_(std::move(done)),
+      heard_(clock.Monotonic()) {}
+
+void Session::Start() { Read(); }
+
+// --- the stream ---
+
+bool Session::Enter() {
+  MutexLock lock(mutex_);
+  if (finished_) return false;
+  ++inside_;
+  return true;
+}
+
+void Session::Leave() {
+  const auto self = shared_from_this();
+  absl::Status status;
+  {
+    MutexLock lock(mutex_);
+    --inside_;
+    if (!close_ || finished_ || inside_ > 0 || write_under_way_) return;
+    finished_ = true;
+    status = *close_;
+  }
+  Finish(ToGrpc(status));
+}
+
+void Session::Read() {
+  if (!Enter()) return;
+  bool go = false;
+  {
+    MutexLock lock(mutex_);
+    go = !close_;
+    reading_ = go;
+    heard_ = clock_.Monotonic();
+  }
+  if (go) StartRead(&incoming_);
+  Leave();
+}
+
+void Session::Flush() {
+  if (!Enter()) return;
+  bool go = false;
+  bool more = false;
+  {
+    MutexLock lock(mutex_);
+    if (state_ == State::kOpen && !write_under_way_ && !close_ && !outgoing_.empty()) {
+      writing_ = std::move(outgoing_.front());
+      outgoing_.pop_front();
+      outgoing_bytes_ -= writing_.ByteSizeLong() + kMessageOverhead;
+      more = !outgoing_.empty();
+      write_under_way_ = go = true;
+    }
+  }
+  grpc::WriteOptions options;
+  if (more) options.set_buffer_hint();
+  if (go) StartWrite(&writing_, options);
+  Leave();
+}
+
+void Session::Push(agent::v1::ManagerMessage message) {
+  if (close_) return;
+  outgoing_bytes_ += message.ByteSizeLong() + kMessageOverhead;
+  outgoing_.push_back(std::move(message));
+  if (outgoing_bytes_ <= options_.max_outgoing_bytes) return;
+  BeginClose(absl::ResourceExhaustedError(
+      absl::StrCat("node ", peer_.name, " does not read what it is sent")));
+}
+
+void Session::Queue(agent::v1::ManagerMessage message) {
+  MutexLock lock(mutex_);
+  Push(std::move(message));
+}
+
+void Session::BeginClose(const absl::Status& status) {
+  if (close_) return;
+  close_ = status;
+  close_since_ = clock_.Monotonic();
+  outgoing_.clear();
+  outgoing_bytes_ = 0;
+}
+
+void Session::Close(const absl::Status& status) {
+  {
+    MutexLock lock(mutex_);
+    BeginClose(status);
+    engine_told_ = true;  // it is the one who says so
+  }
+  if (Enter()) Leave();
+}
+
+void Session::End(const absl::Status& status) {
+  {
+    MutexLock lock(mutex_);
+    BeginClose(status);
+  }
+  TellEngine();
+  if (Enter()) Leave();
+}
+
+void Session::TellEngine() {
+  uint64_t session = 0;
+  {
+    MutexLock lock(mutex_);
+    if (engine_told_ || session_ == 0) return;
+    engine_told_ = true;
+    session = session_;
+  }
+  engine_.Disconnect(peer_.name, session);
+}
+
+void Session::OnWriteDone(bool ok) {
+  const auto self = shared_from_this();
+  if (!Enter()) return;
+  {
+    MutexLock lock(mutex_);
+    write_under_way_ = false;
+  }
+  if (ok) {
+    Flush();
+  } else {
+    End(absl::UnavailableError("stream broken"));
+  }
+  Leave();
+}
+
+void Session::OnCancel() { End(absl::CancelledError("stream cancelled")); }
+
+void Session::LogConnected() {
+  uint64_t session = 0;
+  {
+    MutexLock lock(mutex_);
+    if (connect_logged_ || state_ != State::kOpen) return;
+    connect_logged_ = true;
+    session = session_;
+  }
+  LogInfo("node connected", {{"node", peer_.name},
+                             {"peer", address_},
+                             {"session", session},
+                             {"agent", agent_version_},
+                             {"certificate", peer_.serial}});
+}
+
+void Session::OnDone() {
+  const auto self = shared_from_this();
+  TellEngine();
+  LogConnected();
+  absl::Status status;
+  bool open = false;
+  {
+    MutexLock lock(mutex_);
+    status = close_.value_or(absl::OkStatus());
+    open = state_ == State::kOpen;
+  }
+  Log(open || status.ok() ? LogLevel::kInfo : LogLevel::kWarning,
+      open ? "node disconnected" : "session refused",
+      {{"node", peer_.name}, {"peer", address_}, {"status", status}});
+  done_(this);
+}
+
+void Session::Tick(bool heartbeat) {
+  LogConnected();
+  const absl::Duration now = clock_.Monotonic();
+  const absl::Time wall = clock_.Now();
+  absl::Status end;
+  bool cancel = false;
+  bool send = false;
+  {
+    MutexLock lock(mutex_);
+    const bool silent = now - heard_ > kSilentIntervals * options_.heartbeat_interval;
+    if (close_) {
+      cancel = !cancelled_ && !finished_ && now - close_since_ > options_.close_grace;
+      cancelled_ |= cancel;
+    } else if (wall > peer_.not_after) {
+      end = MakeError(absl::StatusCode::kUnauthenticated, Reason::kUnauthenticated,
+                      absl::StrCat("certificate of node ", peer_.name, " has expired"));
+    } else if (reading_ && silent) {
+      end = absl::UnavailableError(
+          absl::StrCat("nothing heard of node ", peer_.name, " for ", FormatAge(now - heard_)));
+    } else if (state_ == State::kOpen && heartbeat && now >= next_heartbeat_) {
+      next_heartbeat_ = now + options_.heartbeat_interval;
+      // One that still waits says no less.
+      if (outgoing_.empty() || !outgoing_.back().has_heartbeat()) {
+        agent::v1::ManagerMessage message;
+        *message.mutable_heartbeat()->mutable_clock() = TimestampOf(wall);
+        Push(std::move(message));
+      }
+      send = true;
+    }
+  }
+  if (!end.ok()) End(end);
+  if (send) Flush();
+  if (cancel && Enter()) {
+    context_->TryCancel();
+    Leave();
+  }
+}
+
+// --- what the engine sends ---
+
+void Session::Assign(const SendAssign& assign) {
+  agent::v1::ManagerMessage message;
+  *message.mutable_assign() = ToProto(assign);
+  Queue(std::move(message));
+}
+
+void Session::Acknowledge(const Lease& lease) {
+  MutexLock lock(mutex_);
+  if (close_) return;
+  if (!outgoing_.empty() && outgoing_.back().has_result_ack() &&
+      outgoing_.back().result_ack().leases_size() < kMaxAcks) {
+    outgoing_bytes_ -= outgoing_.back().ByteSizeLong();
+    *outgoing_.back().mutable_result_ack()->add_leases() = ToProto(lease);
+    outgoing_bytes_ += outgoing_.back().ByteSizeLong();
+    return;
+  }
+  agent::v1::ManagerMessage message;
+  *message.mutable_result_ack()->add_leases() = ToProto(lease);
+  Push(std::move(message));
+}
+
+void Session::Cancel(const Lease& lease) {
+  agent::v1::ManagerMessage message;
+  *message.mutable_cancel()->mutable_lease() = ToProto(lease);
+  Queue(std::move(message));
+}
+
+// --- what the agent says ---
+
+void Session::OnReadDone(bool ok) {
+  const auto self = shared_from_this();
+  if (!Enter()) return;
+  bool open = false;
+  {
+    MutexLock lock(mutex_);
+    reading_ = false;
+    heard_ = clock_.Monotonic();
+    open = state_ == State::kOpen;
+  }
+  const absl::Status status = ok ? Handle(incoming_) : absl::OkStatus();
+  if (!ok || !status.ok()) {
+    End(status);
+  } else if (open) {
+    unfenced_bytes_ += incoming_.ByteSizeLong();
+    if (++unfenced_messages_ < kFenceMessages && unfenced_bytes_ < kFenceBytes) {
+      Read();
+    } else {
+      unfenced_messages_ = 0;
+      unfenced_bytes_ = 0;
+      engine_.Read([self](const auto&, const Now&) { self->Read(); });
+    }
+  }
+  Leave();
+}
+
+absl::Status Session::Handle(const agent::v1::AgentMessage& message) {
+  uint64_t session = 0;
+  {
+    MutexLock lock(mutex_);
+    if (state_ == State::kOpen) session = session_;
+  }
+  if (session != 0) return HandleOpen(message, session);
+  if (!message.has_hello()) return OutOfOrder("the first message of an agent is hello");
+  const absl::Status status = HandleHello(message.hello());
+  incoming_ = agent::v1::AgentMessage();  // a large one need not be kept for the stream's life
+  return status;
+}
+
+absl::Status Session::HandleHello(const agent::v1::Hello& hello) {
+  HOSTQ_ASSIGN_OR_RETURN(HelloFacts facts, FromProto(hello, peer_.name, clock_.Now()));
+  facts.certificate_expire_time = peer_.not_after;
+  {
+    MutexLock lock(mutex_);
+    state_ = State::kConnecting;
+  }
+  agent_version_ = facts.agent_version;
+  // Nothing is read until the engine has answered.
+  engine_.Read([self = shared_from_this(), facts = std::move(facts)](const auto&, const Now&) {
+    if (absl::Status status = self->admission_(self->peer_); !status.ok()) {
+      self->End(status);
+      return;
+    }
+    self->engine_.Connect(facts, self, [self](const absl::StatusOr<Welcomed>& welcomed) {
+      self->Connected(welcomed);
+    });
+  });
+  return absl::OkStatus();
+}
+
+void Session::Connected(const absl::StatusOr<Welcomed>& welcomed) {
+  if (!welcomed.ok()) {
+    End(absl::IsNotFound(welcomed.status())
+            ? MakeError(absl::StatusCode::kPermissionDenied, Reason::kNotAuthorized,
+                        absl::StrCat("node ", peer_.name, " is not of this cluster"))
+            : welcomed.status());
+    return;
+  }
+  agent::v1::ManagerMessage message;
+  agent::v1::Welcome& welcome = *message.mutable_welcome();
+  welcome.set_cluster(options_.cluster);
+  welcome.set_term(welcomed->term);
+  *welcome.mutable_heartbeat_interval() =
+      TimeUtil::MicrosecondsToDuration(absl::ToInt64Microseconds(options_.heartbeat_interval));
+  for (const Lease& lease : welcomed->forget) *welcome.add_forget() = ToProto(lease);
+  bool gone = false;
+  {
+    MutexLock lock(mutex_);
+    session_ = welcomed->session;
+    gone = close_.has_value();
+    if (!gone) {
+      state_ = State::kOpen;
+      next_heartbeat_ = clock_.Monotonic() + options_.heartbeat_interval;
+      // Before whatever the same commit has assigned.
+      outgoing_bytes_ += message.ByteSizeLong() + kMessageOverhead;
+      outgoing_.push_front(std::move(message));
+    }
+  }
+  if (gone) return TellEngine();
+  Flush();
+  Read();
+  // The node may have joined anew since it was asked.
+  if (absl::Status status = admission_(peer_); !status.ok()) End(status);
+}
+
+absl::Status Session::HandleOpen(const agent::v1::AgentMessage& message, uint64_t session) {
+  using agent::v1::AgentMessage;
+  const absl::Time now = clock_.Now();
+  switch (message.message_case()) {
+    case AgentMessage::kAccepted: {
+      HOSTQ_ASSIGN_OR_RETURN(Lease lease, FromProto(message.accepted().lease(), peer_.name));
+      engine_.Accepted(session, std::move(lease));
+      return absl::OkStatus();
+    }
+    case AgentMessage::kRefused: {
+      const auto& refused = message.refused();
+      HOSTQ_ASSIGN_OR_RETURN(Lease lease, FromProto(refused.lease(), peer_.name));
+      engine_.Refused(session, std::move(lease), RefusalReason(refused.reason()),
+                      CutText(refused.message(), kMaxMessageText));
+      return absl::OkStatus();
+    }
+    case AgentMessage::kProgress: {
+      const auto& progress = message.progress();
+      HOSTQ_ASSIGN_OR_RETURN(Lease lease, FromProto(progress.lease(), peer_.name));
+      engine_.Progress(session, std::move(lease), CutText(progress.step(), kMaxNameText),
+                       std::max(progress.step_index(), 0), std::max(progress.step_count(), 0),
+                       progress.wedged(), FromProto(progress.evidence()));
+      return absl::OkStatus();
+    }
+    case AgentMessage::kResult: {
+      HOSTQ_ASSIGN_OR_RETURN(const Lease lease, FromProto(message.result().lease(), peer_.name));
+      engine_.Result(session, FromProto(message.result(), lease, now));
+      return absl::OkStatus();
+    }
+    case AgentMessage::kHeartbeat: {
+      const auto& heartbeat = message.heartbeat();
+      const auto clock = FromProto(heartbeat.clock());
+      const bool known = heartbeat.has_clock() && clock;
+      engine_.Heard(peer_.name, session, known ? *clock - now : absl::ZeroDuration(),
+                    std::max(heartbeat.outbox(), 0));
+      return absl::OkStatus();
+    }
+    case AgentMessage::kHello:
+      return OutOfOrder("a second hello in one stream");
+    default:
+      return OutOfOrder("a message this manager does not know");
+  }
+}
+
+}  // namespace hostq::manager

@@ -1,0 +1,117 @@
+#include "manager/state_dir.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/clock.h"
+#include "common/base/error.h"
+#include "manager/access/certificate_authority.h"
+#include "manager/store/sqlite/sqlite_store.h"
+
+namespace hostq::manager {
+namespace {
+
+absl::Status MakeDirectories(const std::string& path) {
+  for (size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    const std::string parent = path.substr(0, slash);
+    if (mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) {
+      return ErrnoError(errno, Reason::kInternal, absl::StrCat("make directory ", parent));
+    }
+  }
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return ErrnoError(errno, Reason::kInternal, absl::StrCat("make directory ", path));
+  }
+  return absl::OkStatus();
+}
+
+// What root makes here could not be read by the manager, which is not root.
+absl::Status BecomeOwner(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) {
+    return ErrnoError(errno, Reason::kInternal, absl::StrCat("look at ", path));
+  }
+  if (!S_ISDIR(info.st_mode)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kInternal,
+                     absl::StrCat(path, " is no directory"));
+  }
+  if (geteuid() == 0 && info.st_uid != 0 &&
+      (setgroups(0, nullptr) != 0 || setgid(info.st_gid) != 0 || setuid(info.st_uid) != 0)) {
+    return ErrnoError(errno, Reason::kInternal, absl::StrCat("become the owner of ", path));
+  }
+  if ((info.st_mode & 077) != 0 && chmod(path.c_str(), 0700) != 0) {
+    return ErrnoError(errno, Reason::kInternal, absl::StrCat("close ", path, " to other users"));
+  }
+  return absl::OkStatus();
+}
+
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+absl::Status AlreadyThere(absl::string_view what, absl::string_view advice) {
+  return MakeError(absl::StatusCode::kAlreadyExists, Reason::kInternal,
+                   absl::StrCat(what, " exists already and is never overwritten; ", advice));
+}
+
+}  // namespace
+
+std::string DatabasePath(const std::string& state_dir) {
+  return absl::StrCat(state_dir, "/hostq.db");
+}
+
+bool DatabaseExists(const std::string& state_dir) { return Exists(DatabasePath(state_dir)); }
+
+absl::StatusOr<std::unique_ptr<StateLock>> StateLock::Take(const std::string& state_dir) {
+  const std::string path = absl::StrCat(state_dir, "/manager.lock");
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return ErrnoError(errno, Reason::kInternal, absl::StrCat("open ", path));
+  std::unique_ptr<StateLock> lock(new StateLock(fd));
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) {
+    return ErrnoError(errno, Reason::kInternal, absl::StrCat("lock ", path));
+  }
+  return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kInternal,
+                   absl::StrCat("another manager uses ", state_dir));
+}
+
+StateLock::~StateLock() { close(fd_); }
+
+absl::StatusOr<std::string> InitStateDir(const ManagerConfig& config) {
+  const std::string& dir = config.state_dir;
+  HOSTQ_RETURN_IF_ERROR(MakeDirectories(dir));
+  HOSTQ_RETURN_IF_ERROR(BecomeOwner(dir));
+  HOSTQ_ASSIGN_OR_RETURN(const std::unique_ptr<StateLock> lock, StateLock::Take(dir));
+  const std::string database = DatabasePath(dir);
+  const std::string authority = absl::StrCat(dir, "/ca/ca.pem");
+  if (Exists(authority)) {
+    return AlreadyThere(absl::StrCat("the cluster's authority ", authority),
+                        "start the manager with: hostq-manager run");
+  }
+  if (Exists(database)) {
+    return AlreadyThere(
+        database, absl::StrCat("but it has no authority: restore ", dir,
+                               "/ca from the backup or, if an earlier init was interrupted, remove "
+                               "the database and run init again"));
+  }
+  const absl::Time now = SystemClock().Now();
+  // The authority last: with it the cluster exists.
+  HOSTQ_RETURN_IF_ERROR(SqliteStore::Open(database).status());
+  HOSTQ_RETURN_IF_ERROR(CertificateAuthority::Create(dir, config.cluster.name, now));
+  HOSTQ_ASSIGN_OR_RETURN(const auto ca, CertificateAuthority::Open(dir, now));
+  return absl::StrCat("made the cluster \"", config.cluster.name, "\":\n",  //
+                      "  state directory  ", dir, "\n",                     //
+                      "  database         ", database, "\n",                //
+                      "  authority        ", authority, ", valid until ",   //
+                      absl::FormatTime("%Y-%m-%d", ca->not_after(), absl::UTCTimeZone()), "\n",
+                      "  pin              ", ca->pin(), "\n", "keep a backup of ", dir,
+                      "/ca: without its key no node can join\n",
+                      "next: hostq-manager run, then: hostq node add NAME --role ROLE --address "
+                      "ADDRESS\n");
+}
+
+}  // namespace hostq::manager

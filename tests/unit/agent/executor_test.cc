@@ -1,0 +1,327 @@
+// Goal: a step that hangs, crashes, floods or lies harms nothing but itself. Method: a real
+// executor in a process of its own with steps that misbehave, and a real client over its socket.
+
+#include "agent/executor/executor.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "agent/executor/convert.h"
+#include "agent/executor/executor_client.h"
+#include "agent/executor/step_result.h"
+#include "agent/executor/supervisor.h"
+#include "common/base/error.h"
+
+namespace hostq::agent {
+namespace {
+
+using ReasonCode = hostq::v1::Reason;
+
+// Steps of these tests never touch it.
+class NoHost final : public Host {
+ public:
+  Mounts& mounts() override { std::abort(); }
+  Quotas& quotas() override { std::abort(); }
+  Addresses& addresses() override { std::abort(); }
+  Users& users() override { std::abort(); }
+  Files& files() override { std::abort(); }
+  Notes& notes() override { std::abort(); }
+  System& system() override { std::abort(); }
+};
+
+StepResult Good(std::string message) {
+  StepResult result;
+  result.message = std::move(message);
+  return result;
+}
+
+StepResult Flood() {
+  const std::string line(200, 'x');
+  for (int i = 0; i < 20000; ++i) std::fprintf(stderr, "line %d %s\n", i, line.c_str());
+  std::fprintf(stderr, "the last line\xff\x01\n");
+  StepResult result;
+  result.reason = Reason::kInternal;
+  result.message = std::string(5000, 'm');
+  for (int i = 0; i < 100; ++i) result.evidence[absl::StrCat("key", i)] = std::string(5000, 'v');
+  return result;
+}
+
+// The work's address says what the one step does.
+absl::StatusOr<std::vector<Step>> Plan(const v1::Work& work, const Roles&) {
+  const std::string& what = work.bind_address().address();
+  if (what == "refused") {
+    return MakeError(absl::StatusCode::kPermissionDenied, Reason::kNotAllowedByPolicy, "no");
+  }
+  Step step;
+  step.name = what;
+  step.run = [what](Host&) -> StepResult {
+    if (what == "hang") {
+      if (fork() == 0) pause();  // a program that it started hangs as well
+      pause();
+    }
+    if (what == "slow") {
+      usleep(300'000);
+      return Good("slow");
+    }
+    if (what == "crash") raise(SIGABRT);
+    if (what == "exit") _exit(7);
+    if (what == "throw") throw std::runtime_error("thrown");
+    if (what == "flood") return Flood();
+    if (what == "pid") return Good(absl::StrCat(getpid(), " ", getpgrp()));
+    if (what == "sockets") {
+      int open = 0;
+      for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code error;
+        const auto target = std::filesystem::read_symlink(entry.path(), error).string();
+        if (target.find("socket") != std::string::npos) ++open;
+      }
+      return Good(absl::StrCat(open));
+    }
+    return Good("done");
+  };
+  return std::vector<Step>{step};
+}
+
+class ExecutorTest : public testing::Test {
+ protected:
+  ExecutorTest() {
+    char pattern[] = "/tmp/hostq_executor_XXXXXX";
+    directory_ = mkdtemp(pattern);
+    StartExecutor();
+    client_ = std::make_unique<ExecutorClient>(
+        Socket(), SystemClock(),
+        ExecutorClient::Events{[this] { ++ready_; }, [this](const absl::Status&) { ++lost_; },
+                               [this](const v1::ExecutorReport& r) { reports_.push_back(r); }});
+    PollUntil([this] { return ready_ > 0; });
+  }
+  ~ExecutorTest() override {
+    StopExecutor(SIGTERM);
+    std::filesystem::remove_all(directory_);
+  }
+
+  std::string Socket() const { return directory_ + "/executor.sock"; }
+  void StartExecutor() {
+    executor_ = fork();
+    if (executor_ != 0) return;
+    NoHost host;
+    ExecutorOptions options;
+    options.socket_path = Socket();
+    options.kill_grace = absl::Milliseconds(200);
+    auto executor = Executor::Create(options, Plan, host, SystemClock());
+    if (!executor.ok()) _exit(1);
+    (void)(*executor)->Run();
+    _exit(0);
+  }
+  void StopExecutor(int signal_number) {
+    if (executor_ <= 0) return;
+    kill(executor_, signal_number);
+    waitpid(executor_, nullptr, 0);
+    executor_ = -1;
+  }
+
+  template <typename Condition>
+  bool PollUntil(Condition condition, absl::Duration limit = absl::Seconds(10)) {
+    const absl::Duration end = SystemClock().Monotonic() + limit;
+    while (SystemClock().Monotonic() < end) {
+      client_->Poll();
+      if (condition()) return true;
+      pollfd fd{client_->fd(), POLLIN, 0};
+      poll(&fd, 1, 5);
+    }
+    return false;
+  }
+  uint64_t Run(const std::string& what, absl::Duration timeout = absl::Seconds(5),
+               const std::string& key = "address/1") {
+    v1::Work work;
+    work.mutable_bind_address()->set_address(what);
+    v1::RunStep step;
+    step.set_id(++last_id_);
+    step.set_resource_key(key);
+    step.set_work(work.SerializeAsString());
+    step.set_step_name(what);
+    *step.mutable_timeout() = ToProto(timeout);
+    client_->Send(step);
+    return last_id_;
+  }
+  const v1::StepResult* Find(uint64_t id) const {
+    for (const auto& report : reports_) {
+      if (report.has_step_done() && report.step_done().id() == id) {
+        return &report.step_done().result();
+      }
+    }
+    return nullptr;
+  }
+  v1::StepResult Wait(uint64_t id) {
+    EXPECT_TRUE(PollUntil([&] { return Find(id) != nullptr; }));
+    return Find(id) == nullptr ? v1::StepResult() : *Find(id);
+  }
+
+  std::string directory_;
+  pid_t executor_ = -1;
+  std::unique_ptr<ExecutorClient> client_;
+  int ready_ = 0;
+  int lost_ = 0;
+  uint64_t last_id_ = 0;
+  std::vector<v1::ExecutorReport> reports_;
+};
+
+TEST_F(ExecutorTest, StepRunsInAProcessGroupOfItsOwnWithoutTheExecutorsSockets) {
+  const v1::StepResult pid = Wait(Run("pid"));
+  EXPECT_EQ(pid.reason(), ReasonCode::CODE_UNSPECIFIED);
+  EXPECT_EQ(pid.name(), "pid");
+  const std::string text = pid.message();
+  EXPECT_EQ(text.substr(0, text.find(' ')), text.substr(text.find(' ') + 1));
+  EXPECT_GT(pid.duration_us(), 0);
+  EXPECT_EQ(Wait(Run("sockets")).message(), "0");
+}
+
+TEST_F(ExecutorTest, HangingStepIsEndedAtItsDeadlineWithWhatItStarted) {
+  const v1::StepResult result = Wait(Run("hang", absl::Milliseconds(200)));
+  EXPECT_EQ(result.reason(), ReasonCode::STEP_TIMED_OUT);
+  EXPECT_EQ(result.evidence().at("state").substr(0, 1), "S");
+  EXPECT_GE(result.duration_us(), 200'000);
+  EXPECT_LT(result.duration_us(), 2'000'000);
+}
+
+TEST_F(ExecutorTest, StepsRunSideBySide) {
+  const absl::Duration start = SystemClock().Monotonic();
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(Run("slow", absl::Seconds(5), absl::StrCat("k/", i)));
+  for (const uint64_t id : ids) EXPECT_EQ(Wait(id).message(), "slow");
+  EXPECT_LT(SystemClock().Monotonic() - start, absl::Milliseconds(1500));
+}
+
+TEST_F(ExecutorTest, CrashIsReportedWithItsSignal) {
+  const v1::StepResult result = Wait(Run("crash"));
+  EXPECT_EQ(result.reason(), ReasonCode::STEP_CRASHED);
+  EXPECT_EQ(result.evidence().at("signal"), "SIGABRT");
+  const v1::StepResult exited = Wait(Run("exit"));
+  EXPECT_EQ(exited.reason(), ReasonCode::STEP_CRASHED);
+  EXPECT_NE(exited.message().find("status 7"), std::string::npos);
+  const v1::StepResult thrown = Wait(Run("throw"));
+  EXPECT_EQ(thrown.reason(), ReasonCode::INTERNAL);
+  EXPECT_NE(thrown.message().find("thrown"), std::string::npos);
+}
+
+TEST_F(ExecutorTest, FloodOfOutputAndEvidenceIsCut) {
+  const v1::StepResult result = Wait(Run("flood"));
+  EXPECT_EQ(result.reason(), ReasonCode::INTERNAL);
+  EXPECT_LE(result.message().size(), kMaxMessageBytesOfStep);
+  EXPECT_LE(result.evidence_size(), static_cast<int>(kMaxEvidenceEntries) + 1);
+  EXPECT_LE(result.evidence().at("key0").size(), kMaxEvidenceValueBytes);
+  const std::string& output = result.evidence().at("output");
+  EXPECT_LE(output.size(), kMaxEvidenceValueBytes);
+  EXPECT_NE(output.find("the last line??"), std::string::npos) << output;
+}
+
+TEST_F(ExecutorTest, PlanIsMadeAndCheckedByTheExecutorItself) {
+  EXPECT_EQ(Wait(Run("refused")).reason(), ReasonCode::NOT_ALLOWED_BY_POLICY);
+  v1::RunStep step;
+  step.set_id(++last_id_);
+  step.set_resource_key("k");
+  step.set_work("\xff\xff garbage");
+  *step.mutable_timeout() = ToProto(absl::Seconds(5));
+  client_->Send(step);
+  EXPECT_EQ(Wait(last_id_).reason(), ReasonCode::BAD_PARAMETERS);
+  v1::Work work;
+  work.mutable_bind_address()->set_address("x");
+  step.set_id(++last_id_);
+  step.set_work(work.SerializeAsString());
+  step.set_step_index(3);
+  step.set_step_name("x");
+  client_->Send(step);
+  EXPECT_EQ(Wait(last_id_).reason(), ReasonCode::INTERNAL);
+}
+
+TEST_F(ExecutorTest, GarbageOnTheSocketHarmsNobodyElse) {
+  {
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    FrameSocket garbage(fd);
+    (void)!write(fd, "nothing", 7);
+  }
+  EXPECT_EQ(Wait(Run("good")).message(), "done");
+}
+
+TEST_F(ExecutorTest, DeadExecutorIsNoticedAndTheNextOneUsed) {
+  Run("hang", absl::Seconds(60));
+  client_->Poll();
+  StopExecutor(SIGKILL);
+  EXPECT_TRUE(PollUntil([this] { return lost_ == 1; }));
+  StartExecutor();
+  EXPECT_TRUE(PollUntil([this] { return ready_ == 2; }));
+  EXPECT_EQ(Wait(Run("good")).message(), "done");
+}
+
+TEST_F(ExecutorTest, NewAgentDoesNotRunBesideTheOldAgentsStep) {
+  Run("hang", absl::Seconds(60));
+  client_->Poll();
+  usleep(50'000);
+  client_.reset();  // the agent dies
+  client_ = std::make_unique<ExecutorClient>(
+      Socket(), SystemClock(),
+      ExecutorClient::Events{[] {}, [](const absl::Status&) {},
+                             [this](const v1::ExecutorReport& r) { reports_.push_back(r); }});
+  client_->Poll();
+  reports_.clear();
+  last_id_ = 0;  // ids begin anew: the old step's end must not be taken for the new one's
+  EXPECT_EQ(Wait(Run("good")).message(), "done");
+}
+
+// The quarantine of a process that SIGKILL does not end needs a dead file server: it is shown in
+// the lab. The agent's side of it is in runner_test.cc.
+
+TEST(SupervisorTest, DeadProcessIsStartedAgainAndAllEndWithTheSupervisor) {
+  char pattern[] = "/tmp/hostq_supervisor_XXXXXX";
+  const std::string directory = mkdtemp(pattern);
+  const std::string log = directory + "/starts";
+  const pid_t supervisor = fork();
+  if (supervisor == 0) {
+    SupervisorOptions options;
+    options.first_delay = absl::Milliseconds(10);
+    _exit(Supervise({{"dies",
+                      [&] {
+                        std::ofstream(log, std::ios::app) << "x";
+                        raise(SIGKILL);
+                        return 0;
+                      }},
+                     {"lives",
+                      [] {
+                        pause();
+                        return 0;
+                      }}},
+                    options));
+  }
+  for (int i = 0; i < 500; ++i) {
+    std::error_code error;
+    if (std::filesystem::exists(log) && std::filesystem::file_size(log, error) >= 3) break;
+    usleep(10'000);
+  }
+  EXPECT_GE(std::filesystem::file_size(log), 3u);
+  kill(supervisor, SIGTERM);
+  int status = -1;
+  waitpid(supervisor, &status, 0);
+  EXPECT_EQ(status, 0);
+  std::filesystem::remove_all(directory);
+}
+
+TEST(CleanTextTest, IsValidUtf8WithinTheLimit) {
+  EXPECT_EQ(CleanText("plain\n\ttext", 100), "plain\n\ttext");
+  EXPECT_EQ(CleanText("\xc3\xa9\x01\xff\xc3", 100), "\xc3\xa9???");
+  EXPECT_EQ(CleanText("\xed\xa0\x80", 100), "???");  // a surrogate
+  EXPECT_EQ(CleanText(std::string(50, 'a'), 10), "aaaaaaa...");
+  EXPECT_EQ(CleanText("aaaaaa\xc3\xa9zzzz", 10), "aaaaaa...");  // not cut inside a character
+  EXPECT_EQ(CleanTail("0123456789abc", 10), "...6789abc");
+}
+
+}  // namespace
+}  // namespace hostq::agent

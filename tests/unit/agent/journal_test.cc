@@ -1,0 +1,308 @@
+// Goal: what the journal promises holds: nothing that it confirmed is lost, nothing runs twice, no
+// older lease passes. Method: the interface over real files, reopened after every kind of step; a
+// child process that is killed between commits.
+
+#include "agent/journal/sqlite_journal.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+
+namespace hostq::agent {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+
+Assignment MakeAssignment(const std::string& task, int attempt, uint64_t epoch,
+                          const std::string& key = "account/a") {
+  return {{task, attempt, epoch}, key, "set_quota", "work of " + task, {"app", "storage"},
+          absl::Seconds(30)};
+}
+
+class JournalTest : public testing::Test {
+ protected:
+  JournalTest() {
+    char pattern[] = "/tmp/hostq_journal_XXXXXX";
+    directory_ = mkdtemp(pattern);
+    path_ = directory_ + "/journal.db";
+    Reopen();
+  }
+  ~JournalTest() override {
+    journal_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void Reopen() {
+    journal_.reset();
+    auto journal = SqliteJournal::Open(path_);
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    journal_ = *std::move(journal);
+  }
+  AcceptAnswer Accept(const Assignment& assignment, bool start = false) {
+    JournalBatch batch;
+    batch.accept.push_back({assignment, start});
+    auto answers = journal_->Commit(batch, kNow);
+    EXPECT_TRUE(answers.ok()) << answers.status();
+    return answers.ok() ? answers->at(0) : AcceptAnswer{};
+  }
+  void Commit(const JournalBatch& batch) {
+    const auto answers = journal_->Commit(batch, kNow);
+    ASSERT_TRUE(answers.ok()) << answers.status();
+  }
+  void Start(const Lease& lease) {
+    JournalBatch batch;
+    batch.started.push_back(lease);
+    Commit(batch);
+  }
+  void Finish(const Lease& lease, const std::string& result) {
+    JournalBatch batch;
+    batch.finished.push_back({lease, result});
+    Commit(batch);
+  }
+  void Acknowledge(const Lease& lease) {
+    JournalBatch batch;
+    batch.acknowledged.push_back(lease);
+    Commit(batch);
+  }
+  JournalState Load() {
+    auto state = journal_->Load();
+    EXPECT_TRUE(state.ok()) << state.status();
+    return *std::move(state);
+  }
+
+  std::string directory_;
+  std::string path_;
+  std::unique_ptr<SqliteJournal> journal_;
+};
+
+TEST_F(JournalTest, AcceptedTaskSurvivesReopenWithEverythingInOrder) {
+  EXPECT_EQ(Accept(MakeAssignment("t2", 1, 10)).outcome, AcceptOutcome::kAccepted);
+  EXPECT_EQ(Accept(MakeAssignment("t1", 3, 11, "account/b"), true).outcome,
+            AcceptOutcome::kAccepted);
+  Reopen();
+  const JournalState state = Load();
+  ASSERT_EQ(state.in_flight.size(), 2u);
+  EXPECT_EQ(state.in_flight[0].assignment.lease, (Lease{"t2", 1, 10}));
+  EXPECT_FALSE(state.in_flight[0].started);
+  const Assignment& second = state.in_flight[1].assignment;
+  EXPECT_TRUE(state.in_flight[1].started);
+  EXPECT_EQ(second.lease, (Lease{"t1", 3, 11}));
+  EXPECT_EQ(second.resource_key, "account/b");
+  EXPECT_EQ(second.kind, "set_quota");
+  EXPECT_EQ(second.work, "work of t1");
+  EXPECT_EQ(second.roles, (std::vector<std::string>{"app", "storage"}));
+  EXPECT_EQ(second.timeout, absl::Seconds(30));
+  EXPECT_EQ(state.max_epoch, 11u);
+}
+
+TEST_F(JournalTest, ResultStaysUntilAcknowledged) {
+  const Lease lease = MakeAssignment("t", 1, 10).lease;
+  Accept(MakeAssignment("t", 1, 10));
+  Start(lease);
+  Finish(lease, std::string("bytes\0more", 10));
+  Reopen();
+  JournalState state = Load();
+  EXPECT_TRUE(state.in_flight.empty());
+  ASSERT_EQ(state.unacknowledged.size(), 1u);
+  EXPECT_EQ(state.unacknowledged[0].lease, lease);
+  EXPECT_EQ(state.unacknowledged[0].result, std::string("bytes\0more", 10));
+  Acknowledge({"t", 1, 9});  // of another lease: not this result
+  EXPECT_EQ(Load().unacknowledged.size(), 1u);
+  Acknowledge(lease);
+  Reopen();
+  EXPECT_TRUE(Load().unacknowledged.empty());
+}
+
+TEST_F(JournalTest, LowerEpochOfAKeyIsRefusedAlsoAfterReopen) {
+  Accept(MakeAssignment("t1", 1, 10));
+  Reopen();
+  const AcceptAnswer answer = Accept(MakeAssignment("t2", 1, 9));
+  EXPECT_EQ(answer.outcome, AcceptOutcome::kStaleEpoch);
+  EXPECT_EQ(answer.lease.epoch, 10u);
+  EXPECT_EQ(Load().in_flight.size(), 1u);
+  // Other keys have nothing to do with it.
+  EXPECT_EQ(Accept(MakeAssignment("t3", 1, 5, "account/b")).outcome, AcceptOutcome::kAccepted);
+}
+
+TEST_F(JournalTest, EpochIsRememberedAfterTheTaskIsForgotten) {
+  Accept(MakeAssignment("t1", 1, 10));
+  Finish({"t1", 1, 10}, "r");
+  Acknowledge({"t1", 1, 10});
+  const auto pruned = journal_->Prune(kNow + absl::Seconds(1));
+  ASSERT_TRUE(pruned.ok());
+  EXPECT_EQ(*pruned, 1);
+  EXPECT_EQ(Accept(MakeAssignment("t1", 1, 10)).outcome, AcceptOutcome::kStaleEpoch);
+  EXPECT_EQ(Accept(MakeAssignment("t0", 1, 9)).outcome, AcceptOutcome::kStaleEpoch);
+  EXPECT_EQ(Accept(MakeAssignment("t2", 1, 11)).outcome, AcceptOutcome::kAccepted);
+}
+
+TEST_F(JournalTest, DuplicateInFlightIsNothingNew) {
+  Accept(MakeAssignment("t", 1, 10), true);
+  EXPECT_EQ(Accept(MakeAssignment("t", 1, 10)).outcome, AcceptOutcome::kInFlight);
+  const JournalState state = Load();
+  ASSERT_EQ(state.in_flight.size(), 1u);
+  EXPECT_TRUE(state.in_flight[0].started);
+}
+
+TEST_F(JournalTest, NewerLeaseReplacesTheOneInFlight) {
+  Accept(MakeAssignment("t", 1, 10), true);
+  EXPECT_EQ(Accept(MakeAssignment("t", 2, 12)).outcome, AcceptOutcome::kInFlight);
+  EXPECT_EQ(Load().in_flight[0].assignment.lease, (Lease{"t", 2, 12}));
+  EXPECT_EQ(Accept(MakeAssignment("t", 1, 10)).outcome, AcceptOutcome::kStaleEpoch);
+  Finish({"t", 1, 10}, "of the old lease");  // means nothing any more
+  EXPECT_EQ(Load().in_flight.size(), 1u);
+  Finish({"t", 2, 12}, "of the new one");
+  EXPECT_EQ(Load().unacknowledged.size(), 1u);
+}
+
+TEST_F(JournalTest, LateDuplicateIsAnsweredWithTheStoredResult) {
+  Accept(MakeAssignment("t", 2, 10));
+  Finish({"t", 2, 10}, "result");
+  Acknowledge({"t", 2, 10});
+  Reopen();
+  const AcceptAnswer same = Accept(MakeAssignment("t", 2, 10));
+  EXPECT_EQ(same.outcome, AcceptOutcome::kFinished);
+  EXPECT_EQ(same.result, "result");
+  // To be sent again, and kept until acknowledged again.
+  EXPECT_EQ(Load().unacknowledged.size(), 1u);
+  // A newer lease of the same attempt is what the result answers from then on.
+  const AcceptAnswer renewed = Accept(MakeAssignment("t", 2, 15));
+  EXPECT_EQ(renewed.outcome, AcceptOutcome::kFinished);
+  EXPECT_EQ(renewed.lease, (Lease{"t", 2, 15}));
+  EXPECT_EQ(Accept(MakeAssignment("t", 1, 8)).outcome, AcceptOutcome::kFinished);
+  Acknowledge({"t", 2, 15});
+  EXPECT_TRUE(Load().unacknowledged.empty());
+}
+
+TEST_F(JournalTest, NextAttemptOfAFinishedTaskRuns) {
+  Accept(MakeAssignment("t", 1, 10));
+  Finish({"t", 1, 10}, "failed");
+  EXPECT_EQ(Accept(MakeAssignment("t", 2, 12)).outcome, AcceptOutcome::kAccepted);
+  const JournalState state = Load();
+  EXPECT_TRUE(state.unacknowledged.empty());
+  ASSERT_EQ(state.in_flight.size(), 1u);
+  EXPECT_EQ(state.in_flight[0].assignment.work, "work of t");
+}
+
+TEST_F(JournalTest, OnlyWhatHasNotStartedIsDropped) {
+  Accept(MakeAssignment("t1", 1, 10));
+  Accept(MakeAssignment("t2", 1, 11, "account/b"), true);
+  JournalBatch batch;
+  batch.dropped = {{"t1", 1, 10}, {"t2", 1, 11}};
+  Commit(batch);
+  const JournalState state = Load();
+  ASSERT_EQ(state.in_flight.size(), 1u);
+  EXPECT_EQ(state.in_flight[0].assignment.lease.task_id, "t2");
+}
+
+TEST_F(JournalTest, PruneKeepsWhatIsNotAcknowledged) {
+  Accept(MakeAssignment("t1", 1, 10));
+  Finish({"t1", 1, 10}, "r");
+  Accept(MakeAssignment("t2", 1, 11, "account/b"));
+  const auto pruned = journal_->Prune(absl::InfiniteFuture());
+  ASSERT_TRUE(pruned.ok());
+  EXPECT_EQ(*pruned, 0);
+  EXPECT_EQ(Load().unacknowledged.size(), 1u);
+}
+
+TEST_F(JournalTest, SecondAgentOnTheSameStateIsRefused) {
+  sqlite::OpenOptions options = SqliteJournal::DefaultOptions();
+  options.busy_timeout = absl::ZeroDuration();
+  const auto second = SqliteJournal::Open(path_, options);
+  EXPECT_TRUE(absl::IsAborted(second.status())) << second.status();
+  EXPECT_EQ(ReasonOf(second.status()), Reason::kJournalUnavailable);
+}
+
+TEST_F(JournalTest, DamagedAndNewerFilesAreRefusedWithAClearError) {
+  journal_.reset();
+  {
+    auto database = sqlite::Database::Open(path_, SqliteJournal::DefaultOptions());
+    ASSERT_TRUE(database.ok());
+    ASSERT_TRUE((*database)->Execute("PRAGMA user_version=99").ok());
+  }
+  auto newer = SqliteJournal::Open(path_);
+  EXPECT_TRUE(absl::IsFailedPrecondition(newer.status())) << newer.status();
+  EXPECT_NE(std::string(newer.status().message()).find("newer"), std::string::npos);
+  for (const char* suffix : {"", "-wal"}) std::filesystem::remove(path_ + suffix);
+  std::ofstream(path_) << std::string(8192, 'x');
+  auto damaged = SqliteJournal::Open(path_);
+  EXPECT_TRUE(absl::IsDataLoss(damaged.status())) << damaged.status();
+  EXPECT_EQ(ReasonOf(damaged.status()), Reason::kJournalUnavailable);
+}
+
+TEST_F(JournalTest, FullDiskChangesNothingAndPasses) {
+  Accept(MakeAssignment("t1", 1, 10));
+  journal_.reset();
+  sqlite::OpenOptions options = SqliteJournal::DefaultOptions();
+  auto database = sqlite::Database::Open(path_, options);
+  ASSERT_TRUE(database.ok());
+  const auto pages = (*database)->QueryInt64("PRAGMA page_count");
+  ASSERT_TRUE((*database)->Execute(absl::StrCat("PRAGMA max_page_count=", *pages)).ok());
+  auto insert = (*database)->Prepare("INSERT INTO resource VALUES(?,1)");
+  ASSERT_TRUE(insert.ok());
+  {
+    auto transaction = sqlite::Transaction::Begin(**database);
+    ASSERT_TRUE(transaction.ok());
+    absl::Status status;
+    for (int i = 0; i < 1000 && status.ok(); ++i)
+      status = insert->Run(std::string(4000, 'k') + std::to_string(i));
+    EXPECT_EQ(sqlite::KindOf(status), sqlite::ErrorKind::kFull) << status;
+    EXPECT_TRUE(absl::IsResourceExhausted(status));
+  }
+  insert = sqlite::Statement();
+  database->reset();
+  Reopen();
+  EXPECT_EQ(Load().in_flight.size(), 1u);
+}
+
+// A child commits one step after the other and says so; it is killed at some moment. Everything it
+// said is there, and at most one step more.
+TEST_F(JournalTest, KilledBetweenCommitsLosesNothingThatWasConfirmed) {
+  journal_.reset();
+  for (int round = 0; round < 12; ++round) {
+    std::filesystem::remove(path_);
+    std::filesystem::remove(path_ + "-wal");
+    int pipe_fds[2];
+    ASSERT_EQ(pipe(pipe_fds), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      auto journal = SqliteJournal::Open(path_);
+      for (uint64_t i = 1; journal.ok(); ++i) {
+        const std::string task = absl::StrCat("t", i);
+        JournalBatch batch;
+        batch.accept.push_back({MakeAssignment(task, 1, i), true});
+        if (i > 1) batch.finished.push_back({{absl::StrCat("t", i - 1), 1, i - 1}, "r"});
+        if (!(*journal)->Commit(batch, kNow).ok()) _exit(1);
+        if (write(pipe_fds[1], "x", 1) != 1) _exit(1);
+      }
+      _exit(1);
+    }
+    close(pipe_fds[1]);
+    uint64_t confirmed = 0;
+    char byte;
+    for (int i = 0; i < 5 + 7 * round && read(pipe_fds[0], &byte, 1) == 1; ++i) ++confirmed;
+    kill(child, SIGKILL);
+    while (read(pipe_fds[0], &byte, 1) == 1) ++confirmed;
+    close(pipe_fds[0]);
+    waitpid(child, nullptr, 0);
+    Reopen();
+    const JournalState state = Load();
+    EXPECT_GE(state.max_epoch, confirmed);
+    EXPECT_LE(state.max_epoch, confirmed + 1);
+    ASSERT_EQ(state.in_flight.size(), 1u);
+    EXPECT_EQ(state.in_flight[0].assignment.lease.epoch, state.max_epoch);
+    EXPECT_EQ(state.unacknowledged.size(), state.max_epoch - 1);
+    journal_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace hostq::agent

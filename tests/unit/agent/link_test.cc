@@ -1,0 +1,526 @@
+// Goal: an agent's side of the session: what it accepts, refuses, reports, repeats, and what it
+// does with messages in the wrong order, a dead connection, a full disk, a restart. Method:
+// SessionLogic with a real journal, a clock that the test moves, and the manager and executor
+// played by the test.
+
+#include "agent/link/session_logic.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "agent/executor/convert.h"
+#include "agent/journal/sqlite_journal.h"
+#include "common/base/error.h"
+
+namespace hostq::agent {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using ReasonCode = hostq::v1::Reason;
+
+// Works, or fails as told.
+class FaultyJournal final : public Journal {
+ public:
+  explicit FaultyJournal(Journal& journal) : journal_(journal) {}
+  absl::StatusOr<std::vector<AcceptAnswer>> Commit(const JournalBatch& batch,
+                                                   absl::Time now) override {
+    if (broken && !batch.empty()) {
+      return MakeError(absl::StatusCode::kResourceExhausted, Reason::kJournalUnavailable, "full");
+    }
+    if (!batch.empty()) ++commits;
+    return journal_.Commit(batch, now);
+  }
+  absl::StatusOr<JournalState> Load() override { return journal_.Load(); }
+  absl::StatusOr<int64_t> Prune(absl::Time before) override { return journal_.Prune(before); }
+
+  bool broken = false;
+  int commits = 0;
+
+ private:
+  Journal& journal_;
+};
+
+absl::StatusOr<std::vector<Step>> Plan(const v1::Work& work, const Roles&) {
+  const std::string& address = work.bind_address().address();
+  if (address == "10.0.0.1") {
+    return MakeError(absl::StatusCode::kPermissionDenied, Reason::kNotAllowedByPolicy, "not here");
+  }
+  if (address == "bad") return absl::InvalidArgumentError("not an address");
+  Step step;
+  step.name = "address";
+  return std::vector<Step>{step};
+}
+
+class LinkTest : public testing::Test {
+ protected:
+  LinkTest() {
+    char pattern[] = "/tmp/hostq_link_XXXXXX";
+    directory_ = mkdtemp(pattern);
+    Restart();
+  }
+  ~LinkTest() override {
+    logic_.reset();
+    journal_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  // A new process on the same journal.
+  void Restart() {
+    logic_.reset();
+    journal_.reset();
+    disk_.reset();
+    auto journal = SqliteJournal::Open(directory_ + "/journal.db");
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    disk_ = *std::move(journal);
+    journal_ = std::make_unique<FaultyJournal>(*disk_);
+    SessionOptions options;
+    options.agent_version = "1";
+    options.kinds = {"bind_address"};
+    options.credits = 2;
+    options.boot_id = "boot";
+    logic_ = std::make_unique<SessionLogic>(options, Plan, *journal_, clock_, random_);
+    ASSERT_TRUE(logic_->Start().ok());
+    logic_->OnExecutorReady();
+    sent_.clear();
+    steps_.clear();
+  }
+  Effects Flush() {
+    Effects effects = logic_->Flush();
+    if (effects.connect) connection_ = *effects.connect;
+    for (const auto& message : effects.messages) sent_.push_back(message);
+    for (const auto& step : effects.steps) steps_.push_back(step);
+    return effects;
+  }
+  void Deliver(const v1::ManagerMessage& message) {
+    logic_->OnMessage(connection_, message);
+    Flush();
+  }
+  void Welcome(const std::vector<Lease>& forget = {}) {
+    v1::ManagerMessage message;
+    *message.mutable_welcome()->mutable_heartbeat_interval() = ToProto(absl::Seconds(5));
+    for (const Lease& lease : forget) *message.mutable_welcome()->add_forget() = ToProto(lease);
+    Deliver(message);
+  }
+  // Connects and is welcomed; what was sent before does not matter.
+  v1::Hello Connect(const std::vector<Lease>& forget = {}) {
+    sent_.clear();
+    for (int i = 0; i < 20 && sent_.empty(); ++i) {
+      Flush();
+      if (sent_.empty()) clock_.Advance(absl::Seconds(5));
+    }
+    EXPECT_FALSE(sent_.empty());
+    const v1::Hello hello = sent_.empty() ? v1::Hello() : sent_[0].hello();
+    sent_.clear();
+    Welcome(forget);
+    return hello;
+  }
+  static v1::ManagerMessage MakeAssign(const Lease& lease, const std::string& address = "192.0.2.1",
+                                       const std::string& kind = "bind_address") {
+    v1::Work work;
+    work.mutable_bind_address()->set_address(address);
+    v1::ManagerMessage message;
+    v1::Assign& assign = *message.mutable_assign();
+    *assign.mutable_lease() = ToProto(lease);
+    assign.set_resource_key("address/" + address);
+    assign.set_kind(kind);
+    assign.set_work(work.SerializeAsString());
+    *assign.mutable_timeout() = ToProto(absl::Minutes(1));
+    return message;
+  }
+  void Done(size_t step, ReasonCode::Code reason = ReasonCode::CODE_UNSPECIFIED) {
+    v1::ExecutorReport report;
+    report.mutable_step_done()->set_id(steps_.at(step).id());
+    report.mutable_step_done()->mutable_result()->set_name("address");
+    report.mutable_step_done()->mutable_result()->set_reason(reason);
+    logic_->OnExecutorReport(report);
+    Flush();
+  }
+  void Acknowledge(const Lease& lease) {
+    v1::ManagerMessage message;
+    *message.mutable_result_ack()->add_leases() = ToProto(lease);
+    Deliver(message);
+  }
+  // "accepted t1", "progress t1", "refused t1 STALE_EPOCH", "result t1"; heartbeats are left out.
+  std::vector<std::string> Sent() {
+    std::vector<std::string> texts;
+    for (const auto& message : std::exchange(sent_, {})) {
+      if (message.has_hello()) texts.push_back("hello");
+      if (message.has_accepted()) {
+        texts.push_back("accepted " + message.accepted().lease().task_id());
+      }
+      if (message.has_progress()) {
+        texts.push_back("progress " + message.progress().lease().task_id());
+      }
+      if (message.has_refused()) {
+        texts.push_back(absl::StrCat("refused ", message.refused().lease().task_id(), " ",
+                                     ReasonCode::Code_Name(message.refused().reason())));
+      }
+      if (message.has_result()) {
+        texts.push_back(absl::StrCat("result ", message.result().lease().task_id(), " ",
+                                     message.result().lease().epoch(), " ",
+                                     ReasonCode::Code_Name(message.result().reason())));
+      }
+    }
+    return texts;
+  }
+
+  std::string directory_;
+  FakeClock clock_;
+  SeededRandom random_{1};
+  std::unique_ptr<SqliteJournal> disk_;
+  std::unique_ptr<FaultyJournal> journal_;
+  std::unique_ptr<SessionLogic> logic_;
+  uint64_t connection_ = 0;
+  std::vector<v1::AgentMessage> sent_;
+  std::vector<v1::RunStep> steps_;
+};
+
+TEST_F(LinkTest, HelloComesFirstAndSaysWhatTheAgentIs) {
+  const v1::Hello hello = Connect();
+  EXPECT_EQ(hello.protocol_version(), 1);
+  EXPECT_EQ(hello.credits(), 2);
+  EXPECT_EQ(hello.boot_id(), "boot");
+  EXPECT_THAT(hello.kinds(), ElementsAre("bind_address"));
+  EXPECT_TRUE(logic_->welcomed());
+  EXPECT_THAT(Sent(), IsEmpty());
+}
+
+TEST_F(LinkTest, TaskTravelsTheWholeWayInTwoCommitsAndTheAck) {
+  Connect();
+  const int before = journal_->commits;
+  Deliver(MakeAssign({"t1", 1, 10}));
+  EXPECT_THAT(Sent(), ElementsAre("accepted t1", "progress t1"));
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_EQ(journal_->commits - before, 1);
+  Done(0);
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+  EXPECT_EQ(journal_->commits - before, 2);
+  EXPECT_EQ(logic_->outbox(), 1u);
+  EXPECT_EQ(logic_->in_flight(), 0u);
+  Acknowledge({"t1", 1, 10});
+  EXPECT_EQ(logic_->outbox(), 0u);
+}
+
+TEST_F(LinkTest, RefusalsAreData) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}, "192.0.2.1", "dance"));
+  EXPECT_THAT(Sent(), ElementsAre("refused t1 UNSUPPORTED_KIND"));
+  Deliver(MakeAssign({"t2", 1, 11}, "10.0.0.1"));
+  EXPECT_THAT(Sent(), ElementsAre("refused t2 NOT_ALLOWED_BY_POLICY"));
+  Deliver(MakeAssign({"t3", 1, 12}, "bad"));
+  EXPECT_THAT(Sent(), ElementsAre("refused t3 BAD_PARAMETERS"));
+  auto garbage = MakeAssign({"t4", 1, 13});
+  garbage.mutable_assign()->set_work("\xff\xff");
+  Deliver(garbage);
+  EXPECT_THAT(Sent(), ElementsAre("refused t4 BAD_PARAMETERS"));
+  auto empty = MakeAssign({"t5", 1, 13});
+  empty.mutable_assign()->set_work("");
+  Deliver(empty);
+  EXPECT_THAT(Sent(), ElementsAre("refused t5 BAD_PARAMETERS"));
+  auto nameless = MakeAssign({"", 1, 13});
+  Deliver(nameless);
+  EXPECT_THAT(Sent(), ElementsAre("refused  BAD_PARAMETERS"));
+  EXPECT_THAT(steps_, IsEmpty());
+  EXPECT_EQ(logic_->in_flight(), 0u);
+}
+
+TEST_F(LinkTest, OlderEpochOfTheKeyIsRefused) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Sent();
+  Deliver(MakeAssign({"t2", 1, 9}));
+  EXPECT_THAT(Sent(), ElementsAre("refused t2 STALE_EPOCH"));
+}
+
+TEST_F(LinkTest, NoMoreThanItsCredits) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}, "192.0.2.1"));
+  Deliver(MakeAssign({"t2", 1, 11}, "192.0.2.2"));
+  Sent();
+  Deliver(MakeAssign({"t3", 1, 12}, "192.0.2.3"));
+  EXPECT_THAT(Sent(), ElementsAre("refused t3 BUFFER_FULL"));
+  Deliver(MakeAssign({"t1", 1, 10}, "192.0.2.1"));  // a duplicate takes no credit
+  EXPECT_THAT(Sent(), ElementsAre("accepted t1"));
+  EXPECT_EQ(steps_.size(), 2u);
+}
+
+TEST_F(LinkTest, SameKeyRunsInOrder) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Deliver(MakeAssign({"t2", 1, 11}));
+  EXPECT_THAT(Sent(), ElementsAre("accepted t1", "progress t1", "accepted t2"));
+  Done(0);
+  EXPECT_THAT(Sent(), ElementsAre("progress t2", "result t1 10 CODE_UNSPECIFIED"));
+  EXPECT_EQ(steps_.size(), 2u);
+}
+
+TEST_F(LinkTest, MessagesOutOfOrderEndTheConnection) {
+  Flush();
+  v1::ManagerMessage heartbeat;
+  heartbeat.mutable_heartbeat();
+  for (const auto& message : {MakeAssign({"t", 1, 1}), heartbeat, v1::ManagerMessage()}) {
+    while (!Flush().connect) clock_.Advance(absl::Seconds(5));
+    logic_->OnMessage(connection_, message);  // before the welcome
+    EXPECT_TRUE(Flush().close);
+    EXPECT_EQ(logic_->in_flight(), 0u);
+  }
+  Connect();
+  v1::ManagerMessage welcome;
+  welcome.mutable_welcome();
+  logic_->OnMessage(connection_, welcome);  // a second one
+  EXPECT_TRUE(Flush().close);
+  EXPECT_FALSE(logic_->welcomed());
+}
+
+TEST_F(LinkTest, UnknownMessagesAndStrangeLeasesAreIgnored) {
+  Connect();
+  Deliver(v1::ManagerMessage());
+  Acknowledge({"nothing", 1, 1});
+  v1::ManagerMessage cancel;
+  *cancel.mutable_cancel()->mutable_lease() = ToProto(Lease{"nothing", 1, 1});
+  Deliver(cancel);
+  EXPECT_THAT(Sent(), IsEmpty());
+  EXPECT_TRUE(logic_->welcomed());
+}
+
+TEST_F(LinkTest, EventsOfAnOldConnectionAreIgnored) {
+  Connect();
+  const uint64_t old = connection_;
+  logic_->OnClosed(connection_, absl::UnavailableError("gone"));
+  Connect();
+  logic_->OnClosed(old, absl::UnavailableError("late"));
+  logic_->OnMessage(old, MakeAssign({"t", 1, 1}));
+  Flush();
+  EXPECT_TRUE(logic_->welcomed());
+  EXPECT_EQ(logic_->in_flight(), 0u);
+}
+
+TEST_F(LinkTest, SilenceEndsTheConnectionAndHeartbeatsAreSent) {
+  Connect();
+  int heartbeats = 0;
+  v1::ManagerMessage heartbeat;
+  heartbeat.mutable_heartbeat();
+  for (int i = 0; i < 10; ++i) {
+    clock_.Advance(absl::Seconds(5));
+    Deliver(heartbeat);
+    for (const auto& message : std::exchange(sent_, {})) heartbeats += message.has_heartbeat();
+  }
+  EXPECT_EQ(heartbeats, 10);
+  EXPECT_TRUE(logic_->welcomed());
+  clock_.Advance(absl::Seconds(15));
+  EXPECT_TRUE(Flush().close);
+  EXPECT_FALSE(logic_->welcomed());
+}
+
+TEST_F(LinkTest, UnansweredConnectionsAreTriedAgainWithinTenSeconds) {
+  int connects = 0;
+  for (int i = 0; i < 600; ++i) {  // ten minutes
+    const Effects effects = Flush();
+    if (effects.connect) {
+      ++connects;
+      logic_->OnClosed(connection_, absl::UnavailableError("refused"));
+    }
+    clock_.Advance(absl::Seconds(1));
+  }
+  EXPECT_GE(connects, 60);
+  EXPECT_LE(connects, 400);
+}
+
+TEST_F(LinkTest, WorkGoesOnWithoutConnectionAndIsReportedAfterwards) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Deliver(MakeAssign({"t2", 1, 11}));
+  logic_->OnClosed(connection_, absl::UnavailableError("cut off"));
+  Sent();
+  Done(0);
+  EXPECT_THAT(Sent(), IsEmpty());
+  EXPECT_EQ(steps_.size(), 2u);
+  const v1::Hello hello = Connect();
+  ASSERT_EQ(hello.in_flight_size(), 1);
+  EXPECT_EQ(hello.in_flight(0).lease().task_id(), "t2");
+  EXPECT_TRUE(hello.in_flight(0).started());
+  ASSERT_EQ(hello.outbox_size(), 1);
+  EXPECT_EQ(hello.max_epoch(), 11u);
+  EXPECT_THAT(Sent(), ElementsAre("progress t2", "result t1 10 CODE_UNSPECIFIED"));
+}
+
+TEST_F(LinkTest, ResultIsRepeatedOnEveryConnectionUntilAcknowledged) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Done(0);
+  for (int i = 0; i < 3; ++i) {
+    logic_->OnClosed(connection_, absl::UnavailableError("cut off"));
+    Connect();
+    EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+  }
+  Restart();
+  Connect();
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+  Acknowledge({"t1", 1, 10});
+  Restart();
+  EXPECT_EQ(Connect().outbox_size(), 0);
+  EXPECT_THAT(Sent(), IsEmpty());
+}
+
+TEST_F(LinkTest, LateDuplicateIsAnsweredNotRun) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Done(0);
+  Acknowledge({"t1", 1, 10});
+  Sent();
+  Deliver(MakeAssign({"t1", 1, 20}));
+  EXPECT_THAT(Sent(), ElementsAre("result t1 20 CODE_UNSPECIFIED"));
+  EXPECT_EQ(steps_.size(), 1u);
+  Acknowledge({"t1", 1, 20});
+  EXPECT_EQ(logic_->outbox(), 0u);
+}
+
+TEST_F(LinkTest, RestartedAgentWaitsForWelcomeThenBeginsAgain) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Deliver(MakeAssign({"t2", 1, 11}));
+  Restart();
+  Flush();
+  EXPECT_THAT(steps_, IsEmpty());
+  const v1::Hello hello = Connect();
+  ASSERT_EQ(hello.in_flight_size(), 2);
+  EXPECT_TRUE(hello.in_flight(0).started());
+  EXPECT_FALSE(hello.in_flight(1).started());
+  ASSERT_EQ(steps_.size(), 1u);
+  EXPECT_THAT(Sent(), ElementsAre("progress t1"));
+}
+
+TEST_F(LinkTest, ForgottenTasksAreNotStarted) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Deliver(MakeAssign({"t2", 1, 11}));
+  Restart();
+  Connect({{"t1", 1, 10}, {"t2", 1, 11}, {"unknown", 1, 1}});
+  // What an earlier process began is reported; what was never begun is gone.
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 INTERRUPTED"));
+  EXPECT_THAT(steps_, IsEmpty());
+  EXPECT_EQ(logic_->in_flight(), 0u);
+  Restart();
+  const v1::Hello hello = Connect();
+  EXPECT_EQ(hello.in_flight_size(), 0);
+  EXPECT_EQ(hello.outbox_size(), 1);
+}
+
+TEST_F(LinkTest, ForgottenTaskThatRunsRunsOn) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  logic_->OnClosed(connection_, absl::UnavailableError("cut off"));
+  Connect({{"t1", 1, 10}});
+  EXPECT_THAT(Sent(), ElementsAre("progress t1"));
+  Done(0);
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+}
+
+TEST_F(LinkTest, CancelDropsWhatHasNotBegun) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Deliver(MakeAssign({"t2", 1, 11}));
+  Sent();
+  for (const Lease& lease : {Lease{"t1", 1, 10}, Lease{"t2", 1, 99}, Lease{"t2", 1, 11}}) {
+    v1::ManagerMessage cancel;
+    *cancel.mutable_cancel()->mutable_lease() = ToProto(lease);
+    Deliver(cancel);
+  }
+  EXPECT_THAT(Sent(), ElementsAre("result t2 11 INTERRUPTED"));
+  Done(0);
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+  EXPECT_EQ(steps_.size(), 1u);
+}
+
+TEST_F(LinkTest, CancelInTheSameBreathAsTheAssignment) {
+  Connect();
+  logic_->OnMessage(connection_, MakeAssign({"t1", 1, 10}));
+  v1::ManagerMessage cancel;
+  *cancel.mutable_cancel()->mutable_lease() = ToProto(Lease{"t1", 1, 10});
+  Deliver(cancel);
+  EXPECT_THAT(Sent(), ElementsAre("refused t1 INTERRUPTED"));
+  EXPECT_THAT(steps_, IsEmpty());
+}
+
+TEST_F(LinkTest, WithoutJournalNothingIsAcceptedStartedOrReported) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Sent();
+  journal_->broken = true;
+  Deliver(MakeAssign({"t2", 1, 11}, "192.0.2.2"));
+  EXPECT_THAT(Sent(), ElementsAre("refused t2 JOURNAL_UNAVAILABLE"));
+  Done(0);
+  EXPECT_THAT(Sent(), IsEmpty());  // not durable yet
+  clock_.Advance(absl::Seconds(2));
+  Flush();
+  EXPECT_THAT(Sent(), IsEmpty());
+  journal_->broken = false;
+  clock_.Advance(absl::Seconds(2));
+  Flush();
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+  Deliver(MakeAssign({"t2", 1, 11}, "192.0.2.2"));
+  EXPECT_THAT(Sent(), ElementsAre("accepted t2", "progress t2"));
+}
+
+TEST_F(LinkTest, LostExecutorBeginsAgainWithoutANewLease) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  logic_->OnExecutorLost();
+  Flush();
+  logic_->OnExecutorReady();
+  Flush();
+  ASSERT_EQ(steps_.size(), 2u);
+  EXPECT_NE(steps_[0].id(), steps_[1].id());
+  Done(0);  // of the dead one
+  Sent();
+  Done(1);
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+}
+
+TEST_F(LinkTest, QuarantinedKeyIsRefused) {
+  Connect();
+  v1::ExecutorReport report;
+  report.mutable_wedged()->set_resource_key("address/192.0.2.1");
+  logic_->OnExecutorReport(report);
+  Deliver(MakeAssign({"t1", 1, 10}));
+  EXPECT_THAT(Sent(), ElementsAre("refused t1 WEDGED"));
+  v1::ExecutorReport released;
+  released.mutable_released()->set_resource_key("address/192.0.2.1");
+  logic_->OnExecutorReport(released);
+  Deliver(MakeAssign({"t1", 1, 11}));
+  EXPECT_THAT(Sent(), ElementsAre("accepted t1", "progress t1"));
+}
+
+TEST_F(LinkTest, StoppingAgentTakesNothingAndKeepsWhatItHas) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Deliver(MakeAssign({"t2", 1, 11}));
+  logic_->Stop();
+  Sent();
+  Deliver(MakeAssign({"t3", 1, 12}, "192.0.2.3"));
+  EXPECT_THAT(Sent(), ElementsAre("refused t3 BUFFER_FULL"));
+  EXPECT_FALSE(logic_->Quiet());
+  Done(0);
+  EXPECT_TRUE(logic_->Quiet());
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+  Restart();
+  EXPECT_EQ(Connect().in_flight_size(), 1);
+  EXPECT_EQ(steps_.size(), 1u);
+}
+
+TEST_F(LinkTest, RefusedNodeDoesNotHammerTheManager) {
+  Connect();
+  logic_->OnClosed(connection_, absl::PermissionDeniedError("removed"));
+  clock_.Advance(absl::Seconds(29));
+  EXPECT_FALSE(Flush().connect.has_value());
+  clock_.Advance(absl::Seconds(12));
+  EXPECT_TRUE(Flush().connect.has_value());
+}
+
+}  // namespace
+}  // namespace hostq::agent
