@@ -22,6 +22,7 @@ struct Where {
 
 // The words in capitals that a remedy may contain, and what stands for them here.
 std::string FillIn(absl::string_view remedy, const Finding& finding) {
+  // Nothing else: a remedy may speak of a MAC or NFS without meaning a value.
   std::map<std::string, std::string> words = {{"COMMAND", FormatId(finding.command)},
                                               {"NODE", finding.node}};
   if (!finding.root_task.empty()) {
@@ -33,10 +34,14 @@ std::string FillIn(absl::string_view remedy, const Finding& finding) {
   if (type == "account") words["DOMAIN"] = name;
   if (type == "share") words["SHARE"] = name;
   if (type == "address") words["ADDRESS"] = name;
-  for (const auto& [key, value] : finding.evidence) {
-    std::string word = absl::AsciiStrToUpper(key);
-    word.erase(std::remove(word.begin(), word.end(), '_'), word.end());
-    words[word] = value;
+  constexpr std::pair<const char*, const char*> kFromEvidence[] = {{"address", "ADDRESS"},
+                                                                   {"interface", "INTERFACE"},
+                                                                   {"mount_point", "MOUNTPOINT"},
+                                                                   {"share", "SHARE"},
+                                                                   {"uid", "UID"}};
+  for (const auto& [key, word] : kFromEvidence) {
+    const auto seen = finding.evidence.find(key);
+    if (seen != finding.evidence.end()) words[word] = seen->second;
   }
   std::string out;
   for (size_t at = 0; at < remedy.size();) {

@@ -62,6 +62,20 @@ TEST(TreeTest, EveryReasonHasItsSectionInTheTroubleshooting) {
   }
 }
 
+TEST(TreeTest, EveryConfigurationKeyIsInTheReference) {
+  static const std::regex kKey(R"re(reader\.\w+\("([a-z_.]+)")re");
+  const std::string text = ReadFile("docs/reference/configuration.md");
+  int keys = 0;
+  for (const std::string& file : FilesBelow({"common/config"})) {
+    const std::string source = ReadFile(file);
+    for (std::sregex_iterator it(source.begin(), source.end(), kKey), end; it != end; ++it) {
+      EXPECT_TRUE(absl::StrContains(text, absl::StrCat("`", (*it)[1].str(), "`"))) << (*it)[1];
+      ++keys;
+    }
+  }
+  EXPECT_GT(keys, 15);
+}
+
 TEST(TreeTest, LinksInDocumentsLeadSomewhere) {
   static const std::regex kLink(R"(\]\(([^)#]+)(#[^)]*)?\))");
   std::vector<std::string> documents = FilesBelow({"docs"});

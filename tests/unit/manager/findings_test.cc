@@ -113,6 +113,23 @@ TEST(FindingsTest, BackingOffAndParkedTellTheCauseAndItsRemedy) {
       << parked.remedy;
 }
 
+// Found in the lab: "find the host with that 02:00:... address".
+TEST(FindingsTest, RemedyFillsInPlaceholdersAndLeavesOtherCapitalsAlone) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("address/203.0.113.9", {{"web1", 0}});
+  h.Result(h.LeaseOf(id, "web1"), Reason::kAddressOwnedByOtherHost,
+           {{"mac", "02:00:00:00:00:01"}, {"interface", "eth7"}});
+  const Finding taken = Of(h, id, "web1");
+  EXPECT_NE(taken.remedy.find("that MAC address"), std::string::npos) << taken.remedy;
+  EXPECT_EQ(taken.evidence.at("mac"), "02:00:00:00:00:01");
+  (void)h.Do([&](Changes& out) { return h.queue.Retry(id, "", "x", h.now, out); });
+  h.Result(h.LeaseOf(id, "web1"), Reason::kAddressOnOtherInterface, {{"interface", "eth7"}});
+  EXPECT_NE(Of(h, id, "web1").remedy.find("ip addr del 203.0.113.9 dev eth7"), std::string::npos)
+      << Of(h, id, "web1").remedy;
+}
+
 TEST(FindingsTest, EachPhaseWithTheNodeHasItsThreshold) {
   QueueHarness h;
   h.AddNode("web1");

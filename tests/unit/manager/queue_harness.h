@@ -103,11 +103,12 @@ class QueueHarness {
                    out);
     Take(std::move(out));
   }
-  void Result(const Lease& lease, Reason reason = Reason::kNone) {
+  void Result(const Lease& lease, Reason reason = Reason::kNone, Evidence evidence = {}) {
     ResultFacts result;
     result.lease = lease;
     result.reason = reason;
     result.message = reason == Reason::kNone ? "" : "it failed";
+    result.evidence = std::move(evidence);
     result.start_time = result.finish_time = now.wall;
     Changes out;
     const NodeState* node = queue.FindNode(lease.node);
