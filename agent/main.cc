@@ -40,6 +40,7 @@
 #include "common/config/agent_config.h"
 #include "common/log/log.h"
 #include "common/rpc/credentials.h"
+#include "common/rpc/settings.h"
 
 namespace hostq::agent {
 namespace {
@@ -83,9 +84,9 @@ absl::Status MakeStateDirectory(const std::string& path) {
 // A list that the file does not have leaves the policy's own default.
 absl::StatusOr<Policy> MakePolicy(const AgentConfig::Policy& config) {
   Policy policy;
-  if (!config.share_sources.empty()) policy.share_sources = config.share_sources;
-  if (!config.mount_points.empty()) policy.mount_points = config.mount_points;
-  if (!config.address_ranges.empty()) policy.address_ranges.clear();
+  policy.share_sources = config.share_sources;
+  policy.mount_points = config.mount_points;
+  policy.address_ranges.clear();
   for (const std::string& text : config.address_ranges) {
     const auto range = IpRange::Parse(text);
     if (!range) {
@@ -203,6 +204,7 @@ int Run(const AgentConfig& config) {
   sigprocmask(SIG_BLOCK, &signals, nullptr);  // before threads: they inherit it
   signal(SIGPIPE, SIG_IGN);
   const int stop_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+  RouteGrpcLog();
   const int code = RunNetwork(config, *policy, *std::move(identity), stop_fd);
   kill(keeper, SIGTERM);
   waitpid(keeper, nullptr, 0);

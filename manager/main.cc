@@ -13,6 +13,7 @@
 #include "common/config/manager_config.h"
 #include "common/log/log.h"
 #include "common/rpc/credentials.h"
+#include "common/rpc/settings.h"
 #include "manager/server.h"
 #include "manager/state_dir.h"
 
@@ -112,6 +113,7 @@ int Run(const ManagerConfig& config) {
   signal(SIGHUP, SIG_IGN);
 
   InitLog("hostq-manager", config.log_level);
+  RouteGrpcLog();
   if (geteuid() == 0) LogWarning("the manager runs as root and does not need to");
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(config);
   if (!server.ok()) {

@@ -68,13 +68,18 @@ absl::StatusOr<std::string> ReachableAddress(const std::string& listen,
   return JoinHostPort(IsWildcard(address.host) ? quorum_address : address.host, address.port);
 }
 
-Server::Server(const ManagerConfig& config) : config_(config), random_(RandomSeed()) {}
+Server::Server(const ManagerConfig& config, const SessionOptions& sessions)
+    : config_(config), session_options_(sessions), random_(RandomSeed()) {
+  session_options_.cluster = config_.cluster.name;
+  session_options_.heartbeat_interval = config_.limits.heartbeat_interval;
+}
 
 Server::~Server() { Stop(absl::Seconds(2)); }
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ManagerConfig& config) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ManagerConfig& config,
+                                                      const SessionOptions& sessions) {
   RequireTls13();
-  std::unique_ptr<Server> server(new Server(config));
+  std::unique_ptr<Server> server(new Server(config, sessions));
   HOSTQ_RETURN_IF_ERROR(server->OpenState());
   server->MakeServices();
   HOSTQ_RETURN_IF_ERROR(server->Listen());
@@ -139,11 +144,9 @@ void Server::MakeServices() {
   Enroller::Options enroller;
   enroller.manager_address = agents_address_;
   enroller_ = std::make_unique<Enroller>(*ca_, *tokens_, SystemClock(), enroller);
-  SessionOptions sessions;
-  sessions.cluster = config_.cluster.name;
-  sessions.heartbeat_interval = config_.limits.heartbeat_interval;
   session_service_ = std::make_unique<SessionService>(
-      *engine_, SystemClock(), [this](const PeerNode& peer) { return AdmitPeer(peer); }, sessions);
+      *engine_, SystemClock(), [this](const PeerNode& peer) { return AdmitPeer(peer); },
+      session_options_);
   const auto joined = [this](const NodeIdentity& node) {
     session_service_->EndSessions(
         node.name,

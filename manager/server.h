@@ -39,7 +39,9 @@ class Server {
   // Blocks on disk and network. `config.state_dir` was made by InitStateDir.
   // Errors: FAILED_PRECONDITION and NOT_FOUND (not initialized, or another manager runs),
   // UNAVAILABLE (cannot listen), those of Store::Load, Cluster::Load and CertificateAuthority.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const ManagerConfig& config);
+  // Of `sessions`, what the configuration says comes from there.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ManagerConfig& config,
+                                                       const SessionOptions& sessions = {});
   ~Server();
 
   // Ends streams and calls, at most `deadline` later by force, then the engine. May be called
@@ -54,7 +56,7 @@ class Server {
   SessionService& sessions() { return *session_service_; }
 
  private:
-  explicit Server(const ManagerConfig& config);
+  Server(const ManagerConfig& config, const SessionOptions& sessions);
   absl::Status OpenState();
   void MakeServices();
   absl::Status Listen();
@@ -65,6 +67,7 @@ class Server {
                              const std::vector<std::pair<const char*, grpc::Service*>>& services);
 
   const ManagerConfig config_;
+  SessionOptions session_options_;
   // As the nodes are told.
   std::string agents_address_;
   std::string enrollment_address_;

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <utility>
+#include <vector>
 
 #include "common/base/mutex.h"
 #include "common/rpc/credentials.h"
@@ -12,14 +13,17 @@
 
 namespace hostq::agent {
 
-// Counts the streams that gRPC still has.
+// The streams that gRPC still has, and those that it is done with and that wait for their end.
 struct LiveStreams {
   Mutex mutex;
-  CondVar none;
+  CondVar changed;
   int count ABSL_GUARDED_BY(mutex) = 0;
+  std::vector<std::shared_ptr<SessionStream>> done ABSL_GUARDED_BY(mutex);
 };
 
-// One stream. Lives until gRPC is done with it, whoever else has let go.
+// One stream. Lives until gRPC is done with it, whoever else has let go; and is destroyed by the
+// transport's thread, never by gRPC's: with the last channel, gRPC 1.51 joins the thread that runs
+// the callbacks, which must not be the one that lets the channel go.
 class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::ManagerMessage> {
  public:
   SessionStream(uint64_t connection, std::shared_ptr<grpc::Channel> channel, Transport::Sink sink,
@@ -30,12 +34,6 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
         live_(std::move(live)) {
     MutexLock lock(live_->mutex);
     ++live_->count;
-  }
-
-  ~SessionStream() override {
-    MutexLock lock(live_->mutex);
-    --live_->count;
-    live_->none.NotifyAll();
   }
 
   void Start(std::shared_ptr<SessionStream> self) {
@@ -87,7 +85,11 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
 
   void OnDone(const grpc::Status& status) override {
     sink_({connection_, FromGrpc(status)});
-    self_.reset();  // may be the end of this object
+    const std::shared_ptr<LiveStreams> live = live_;
+    MutexLock lock(live->mutex);
+    live->done.push_back(std::move(self_));
+    --live->count;
+    live->changed.NotifyAll();
   }
 
  private:
@@ -122,12 +124,20 @@ GrpcTransport::GrpcTransport(Identity identity, Sink sink)
 
 GrpcTransport::~GrpcTransport() {
   Close();
+  std::vector<std::shared_ptr<SessionStream>> done;
   MutexLock lock(live_->mutex);
-  while (live_->count > 0) live_->none.Wait(live_->mutex);
+  while (live_->count > 0) live_->changed.Wait(live_->mutex);
+  done.swap(live_->done);  // destroyed after the lock
 }
 
 void GrpcTransport::Open(uint64_t connection) {
   Close();
+  // Destroyed at the end, when there is a newer channel: gRPC's threads stay.
+  std::vector<std::shared_ptr<SessionStream>> done;
+  {
+    MutexLock lock(live_->mutex);
+    done.swap(live_->done);
+  }
   grpc::ChannelArguments arguments;
   ConfigureChannel(arguments);
   ApplyManagerName(arguments);

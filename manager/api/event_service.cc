@@ -25,9 +25,14 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
 
   void Start() {
     self_ = shared_from_this();
-    until_ = backend_.engine.last_sequence();
-    if (absl::Status status = Begin(); !status.ok()) return Finish(ToGrpc(status));
-    Wake();
+    // By way of the engine: what a caller was told is done must be in.
+    backend_.engine.Read([self = shared_from_this()](const auto&, const Now&) {
+      self->until_ = self->backend_.engine.last_sequence();
+      if (absl::Status status = self->Begin(); !status.ok()) return self->Finish(ToGrpc(status));
+      // Tells the caller that from now on nothing is missed.
+      self->StartSendInitialMetadata();
+      self->Wake();
+    });
   }
 
   // EventHub::Waiter. The hub gives the stream back.

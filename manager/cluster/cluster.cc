@@ -175,6 +175,7 @@ void Cluster::Index(const storage::v1::Account& row, bool add) {
   const v1::Account& account = row.account();
   std::set<std::string> addresses(account.addresses().begin(), account.addresses().end());
   for (const auto& change : row.address_changes()) addresses.insert(change.address());
+  addresses.insert(row.unbinding().begin(), row.unbinding().end());
   if (add) {
     users_[account.user()] = account.domain();
     uids_.insert(account.uid());

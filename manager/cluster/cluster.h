@@ -212,6 +212,10 @@ class Cluster final : public Resources {
   bool IsBound(const std::string& address) const;
   // One for each app node.
   absl::StatusOr<std::vector<PlannedTask>> AddressTasks() const;
+  // The same, or one for each of those named.
+  absl::StatusOr<std::vector<PlannedTask>> AddressTasks(absl::Span<const std::string> nodes) const;
+  // The stored one, or one to be stored.
+  storage::v1::Address AddressRow(const std::string& address) const;
 
   // plan_node.cc
   absl::StatusOr<PlannedCommand> PlanPreflight(absl::Span<const std::string> nodes) const;
@@ -231,6 +235,7 @@ class Cluster final : public Resources {
   void UnmountFinished(const Command& command, const std::string& name, const Ending& ending,
                        ChangeSet& changes);
   void BindFinished(const std::string& address, const Ending& ending, ChangeSet& changes);
+  void PutOrErase(storage::v1::Address row, ChangeSet& changes);
   void UnbindFinished(const Command& command, const std::string& address, const Ending& ending,
                       ChangeSet& changes);
 

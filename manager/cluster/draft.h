@@ -39,6 +39,9 @@ std::vector<std::string> NodesOf(const std::vector<PlannedTask>& tasks);
 
 bool HasRole(const storage::v1::Node& node, v1::Node::Role role);
 inline bool HasJoined(const storage::v1::Node& node) { return node.node().has_join_time(); }
+inline bool IsWanted(const storage::v1::Address& address) {
+  return address.everywhere() || address.nodes_size() != 0;
+}
 NodeState NodeStateOf(const storage::v1::Node& node);
 
 agent::v1::Share WorkOf(const v1::Share& share);

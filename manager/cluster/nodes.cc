@@ -163,13 +163,7 @@ void Cluster::ForgetNode(const std::string& name, ChangeSet& changes) {
   }
   for (const auto& [address, row] : std::map(addresses_)) {
     storage::v1::Address changed = row;
-    if (!Remove(*changed.mutable_nodes(), name)) continue;
-    // An empty list would mean everywhere.
-    if (changed.nodes_size() == 0) {
-      EraseAddress(address, changes);
-    } else {
-      Put(std::move(changed), changes);
-    }
+    if (Remove(*changed.mutable_nodes(), name)) PutOrErase(std::move(changed), changes);
   }
 }
 

@@ -75,11 +75,14 @@ v1::Account::State StateOf(const storage::v1::Account& row) {
                                                         : row.account().state();
 }
 
-bool SameNodes(const Command& command,
-               const google::protobuf::RepeatedPtrField<std::string>& names) {
-  return static_cast<int>(command.tasks.size()) == names.size() &&
-         absl::c_all_of(command.tasks,
-                        [&](const Task& task) { return Contains(names, task.node); });
+// The entry of an unfinished command, by the nodes it went to; none: end.
+template <typename Entries>
+auto EntryOf(const Command& command, Entries& entries) {
+  return absl::c_find_if(entries, [&](const auto& entry) {
+    return static_cast<int>(command.tasks.size()) == entry.nodes_size() &&
+           absl::c_all_of(command.tasks,
+                          [&](const Task& task) { return Contains(entry.nodes(), task.node); });
+  });
 }
 
 }  // namespace
@@ -213,6 +216,7 @@ void Cluster::AccountCommandFinished(const agent::v1::Work& work, const Ending& 
       if (ending.succeeded) return EraseAccount(told.domain(), changes);
       if (!ending.touched) row.mutable_account()->set_state(row.state_before_delete());
       row.set_delete_generation(0);
+      row.clear_unbinding();
       break;
     case agent::v1::Work::kSetAccountQuota:
     case agent::v1::Work::kSetQuota:
@@ -288,41 +292,58 @@ void Cluster::MountFinished(const agent::v1::Share& told, const Ending& ending,
     return Put(std::move(row), changes);
   }
   const bool nobodys = !ending.touched && !ending.superseded && !old->mounted() &&
-                       old->unmounting_nodes_size() == 0 && AccountsOn(told.name()) == 0;
+                       old->unmounting_size() == 0 && AccountsOn(told.name()) == 0;
   if (nobodys) EraseShare(told.name(), changes);
 }
 
 void Cluster::UnmountFinished(const Command& command, const std::string& name, const Ending& ending,
                               ChangeSet& changes) {
   const storage::v1::Share* old = FindShare(name);
-  if (old == nullptr || ending.superseded || !SameNodes(command, old->unmounting_nodes())) return;
-  if (ending.succeeded) return EraseShare(name, changes);
+  if (old == nullptr) return;
   storage::v1::Share row = *old;
-  row.clear_unmounting_nodes();
+  const auto entry = EntryOf(command, *row.mutable_unmounting());
+  if (entry == row.mutable_unmounting()->end()) return;
+  row.mutable_unmounting()->erase(entry);
+  // Another one of its kind decides, or it was mounted again.
+  const bool decides = row.unwanted() && row.unmounting_size() == 0;
+  if (decides && ending.succeeded) return EraseShare(name, changes);
+  if (decides) row.set_unwanted(false);
   Put(std::move(row), changes);
 }
 
 void Cluster::BindFinished(const std::string& address, const Ending& ending, ChangeSet& changes) {
   const auto old = addresses_.find(address);
-  if (old == addresses_.end()) return;
-  if (ending.reached && !old->second.bound()) {
-    storage::v1::Address row = old->second;
+  if (old == addresses_.end() || old->second.bound()) return;
+  storage::v1::Address row = old->second;
+  if (ending.reached) {
     row.set_bound(true);
-    return Put(std::move(row), changes);
+  } else if (!ending.touched && !ending.superseded) {
+    row.set_everywhere(false);
+    row.clear_nodes();
   }
-  const bool nobodys = !ending.touched && !ending.superseded && !old->second.bound() &&
-                       old->second.unbinding_nodes_size() == 0;
-  if (nobodys) EraseAddress(address, changes);
+  PutOrErase(std::move(row), changes);
 }
 
 void Cluster::UnbindFinished(const Command& command, const std::string& address,
                              const Ending& ending, ChangeSet& changes) {
   const auto old = addresses_.find(address);
-  if (old == addresses_.end() || ending.superseded) return;
-  if (!SameNodes(command, old->second.unbinding_nodes())) return;
-  if (ending.succeeded || !old->second.bound()) return EraseAddress(address, changes);
+  if (old == addresses_.end()) return;
   storage::v1::Address row = old->second;
-  row.clear_unbinding_nodes();
+  const auto entry = EntryOf(command, *row.mutable_unbinding());
+  if (entry == row.mutable_unbinding()->end()) return;
+  const storage::v1::Unbinding unbinding = *entry;
+  row.mutable_unbinding()->erase(entry);
+  const bool untouched = !ending.touched && !ending.superseded;
+  if (untouched && !IsWanted(row) && row.unbinding_size() == 0) {
+    row.set_everywhere(unbinding.everywhere_before());
+    *row.mutable_nodes() = unbinding.nodes_before();
+  }
+  PutOrErase(std::move(row), changes);
+}
+
+// A row that says nothing any more goes.
+void Cluster::PutOrErase(storage::v1::Address row, ChangeSet& changes) {
+  if (!IsWanted(row) && row.unbinding_size() == 0) return EraseAddress(row.address(), changes);
   Put(std::move(row), changes);
 }
 

@@ -82,7 +82,7 @@ absl::StatusOr<uint32_t> Cluster::PickUid(uint32_t wanted) const {
 absl::StatusOr<const storage::v1::Share*> Cluster::PickHomeShare() const {
   const storage::v1::Share* share = FindShare("home");
   if (share == nullptr && !shares_.empty()) share = &shares_.begin()->second;
-  if (share != nullptr && share->unmounting_nodes_size() != 0) {
+  if (share != nullptr && share->unwanted()) {
     return Precondition(
         Reason::kShareNotMounted,
         absl::StrCat("share ", share->share().name(), ", on which homes lie, is being unmounted"));
@@ -213,12 +213,14 @@ absl::StatusOr<PlannedCommand> Cluster::PlanDeleteAccount(const v1::DeleteAccoun
   draft.supersedes = {"*"};
   agent::v1::DeleteAccount& work = *draft.work.mutable_delete_account();
   *work.mutable_account() = WorkOf(row);
+  row.clear_unbinding();
   // With those whose removal is superseded by this command.
   std::set<std::string> addresses(account.addresses().begin(), account.addresses().end());
   for (const auto& change : row.address_changes()) addresses.insert(change.address());
   for (const std::string& address : addresses) {
-    if (IsFree(address, account.domain())) work.add_addresses_to_unbind(address);
+    if (IsFree(address, account.domain())) row.add_unbinding(address);
   }
+  *work.mutable_addresses_to_unbind() = row.unbinding();
   Put(std::move(row), draft.changes);
   return Finish(std::move(draft));
 }

@@ -15,12 +15,6 @@ absl::Status LeavingNodes(const std::string& address, absl::string_view by) {
                                    by, "; wait until that has finished"));
 }
 
-template <typename Names>
-void SetNodes(const std::vector<std::string>& nodes, Names* names) {
-  names->Clear();
-  for (const std::string& node : nodes) *names->Add() = node;
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> Cluster::TakeAddress(absl::string_view text) const {
@@ -52,7 +46,7 @@ std::string Cluster::UserOf(const std::string& address, absl::string_view except
 
 bool Cluster::IsBound(const std::string& address) const {
   const auto row = addresses_.find(address);
-  return row != addresses_.end() && row->second.unbinding_nodes_size() == 0;
+  return row != addresses_.end() && IsWanted(row->second);
 }
 
 bool Cluster::IsFree(const std::string& address, absl::string_view except) const {
@@ -60,19 +54,19 @@ bool Cluster::IsFree(const std::string& address, absl::string_view except) const
 }
 
 absl::Status Cluster::CheckNotUnbinding(const std::string& address, absl::string_view key) const {
-  if (!IsFree(address, "")) return absl::OkStatus();
-  if (addresses_.count(address) != 0 && key != AddressKey(address)) {
+  const auto row = addresses_.find(address);
+  if (row != addresses_.end() && row->second.unbinding_size() != 0 && key != AddressKey(address)) {
     return LeavingNodes(address, "unbind_address");
   }
   const auto domains = address_domains_.find(address);
   if (domains == address_domains_.end()) return absl::OkStatus();
   for (const std::string& domain : domains->second) {
     if (key == AccountKey(domain)) continue;
-    const storage::v1::Account& row = accounts_.find(domain)->second;
-    if (row.account().state() == v1::Account::DELETING) {
+    const storage::v1::Account& account = accounts_.find(domain)->second;
+    if (Contains(account.unbinding(), address)) {
       return LeavingNodes(address, absl::StrCat("delete_account ", domain));
     }
-    if (absl::c_any_of(row.address_changes(), [&](const storage::v1::AddressChange& change) {
+    if (absl::c_any_of(account.address_changes(), [&](const storage::v1::AddressChange& change) {
           return change.unbind() && change.address() == address;
         })) {
       return LeavingNodes(address, absl::StrCat("remove_account_address ", domain));
@@ -90,28 +84,36 @@ absl::StatusOr<std::vector<PlannedTask>> Cluster::AddressTasks() const {
   return InOneStage(nodes);
 }
 
+absl::StatusOr<std::vector<PlannedTask>> Cluster::AddressTasks(
+    absl::Span<const std::string> nodes) const {
+  if (nodes.empty()) return AddressTasks();
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> named, NamedNodes(nodes, {v1::Node::APP}));
+  return InOneStage(named);
+}
+
+storage::v1::Address Cluster::AddressRow(const std::string& address) const {
+  const auto row = addresses_.find(address);
+  if (row != addresses_.end()) return row->second;
+  storage::v1::Address fresh;
+  fresh.set_address(address);
+  return fresh;
+}
+
 absl::StatusOr<PlannedCommand> Cluster::PlanBindAddress(const v1::BindAddress& request,
                                                         absl::Span<const std::string> nodes) {
   HOSTQ_ASSIGN_OR_RETURN(const std::string address, TakeAddress(request.address()));
   HOSTQ_RETURN_IF_ERROR(CheckNotUnbinding(address, AddressKey(address)));
   Draft draft;
-  storage::v1::Address row;
-  row.set_address(address);
-  if (const auto old = addresses_.find(address); old != addresses_.end()) row = old->second;
+  HOSTQ_ASSIGN_OR_RETURN(draft.tasks, AddressTasks(nodes));
+  storage::v1::Address row = AddressRow(address);
   if (nodes.empty()) {
-    HOSTQ_ASSIGN_OR_RETURN(draft.tasks, AddressTasks());
+    row.set_everywhere(true);
     row.clear_nodes();
-  } else {
-    HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> named,
-                           NamedNodes(nodes, {v1::Node::APP}));
-    draft.tasks = InOneStage(named);
-    const bool everywhere = IsBound(address) && row.nodes_size() == 0;
-    if (!IsBound(address)) row.clear_nodes();
-    for (const std::string& node : named) {
-      if (!everywhere && !Contains(row.nodes(), node)) row.add_nodes(node);
+  } else if (!row.everywhere()) {
+    for (const PlannedTask& task : draft.tasks) {
+      if (!Contains(row.nodes(), task.node)) row.add_nodes(task.node);
     }
   }
-  row.clear_unbinding_nodes();
   draft.resource_key = AddressKey(address);
   draft.spec.mutable_bind_address()->set_address(address);
   draft.work.mutable_bind_address()->set_address(address);
@@ -129,30 +131,22 @@ absl::StatusOr<PlannedCommand> Cluster::PlanUnbindAddress(const v1::UnbindAddres
                                      "; take it from the account first"));
   }
   Draft draft;
-  if (nodes.empty()) {
-    HOSTQ_ASSIGN_OR_RETURN(draft.tasks, AddressTasks());
-  } else {
-    HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> named,
-                           NamedNodes(nodes, {v1::Node::APP}));
-    draft.tasks = InOneStage(named);
+  HOSTQ_ASSIGN_OR_RETURN(draft.tasks, AddressTasks(nodes));
+  // Also of one that is not there: it may be on a node all the same, and until it is off nobody
+  // else may have it.
+  storage::v1::Address row = AddressRow(address);
+  storage::v1::Unbinding& unbinding = *row.add_unbinding();
+  unbinding.set_everywhere_before(row.everywhere());
+  *unbinding.mutable_nodes_before() = row.nodes();
+  if (row.everywhere()) {
+    for (const std::string& node : NodesWith({v1::Node::APP})) row.add_nodes(node);
+    row.set_everywhere(false);
   }
-  const std::vector<std::string> targets = NodesOf(draft.tasks);
-  // Not there: it may be on a node all the same, and until it is off nobody else may have it.
-  storage::v1::Address row;
-  row.set_address(address);
-  if (const auto old = addresses_.find(address); old != addresses_.end()) row = old->second;
-  // Where it stays.
-  std::vector<std::string> left(row.nodes().begin(), row.nodes().end());
-  if (IsBound(address) && left.empty()) left = NodesWith({v1::Node::APP});
-  left.erase(
-      std::remove_if(left.begin(), left.end(),
-                     [&](const std::string& node) { return absl::c_linear_search(targets, node); }),
-      left.end());
-  if (left.empty() || nodes.empty()) {
-    SetNodes(targets, row.mutable_unbinding_nodes());
-  } else {
-    SetNodes(left, row.mutable_nodes());
+  for (const PlannedTask& task : draft.tasks) {
+    unbinding.add_nodes(task.node);
+    Remove(*row.mutable_nodes(), task.node);
   }
+  if (nodes.empty()) row.clear_nodes();
   draft.resource_key = AddressKey(address);
   draft.spec.mutable_unbind_address()->set_address(address);
   draft.work.mutable_unbind_address()->set_address(address);

@@ -23,7 +23,7 @@ PlannedCommand Cluster::PreflightOn(const std::vector<std::string>& nodes) const
   draft.timeout = kPreflightTimeout;
   agent::v1::Preflight& work = *draft.work.mutable_preflight();
   for (const auto& [name, row] : shares_) {
-    if (row.unmounting_nodes_size() == 0) *work.add_shares() = manager::WorkOf(row.share());
+    if (!row.unwanted()) *work.add_shares() = manager::WorkOf(row.share());
   }
   work.set_quorum_address(options_.quorum_address);
   work.set_quorum_port(options_.quorum_port);

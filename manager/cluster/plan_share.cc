@@ -85,7 +85,7 @@ absl::StatusOr<PlannedCommand> Cluster::PlanMountShare(const v1::MountShare& req
   storage::v1::Share row;
   if (const storage::v1::Share* old = FindShare(share.name())) row = *old;
   *row.mutable_share() = share;
-  row.clear_unmounting_nodes();
+  row.set_unwanted(false);
   for (const std::string& node : targets) {
     if (!absl::c_linear_search(usual, node) && !Contains(row.extra_nodes(), node)) {
       row.add_extra_nodes(node);
@@ -128,17 +128,20 @@ absl::StatusOr<PlannedCommand> Cluster::PlanUnmountShare(const v1::UnmountShare&
       return NoTargets("no node has mounted it", "name the nodes");
     }
     draft.tasks = InOneStage({targets.begin(), targets.end()});
-    *row.mutable_unmounting_nodes() = {targets.begin(), targets.end()};
+    row.set_unwanted(true);
+    *row.add_unmounting()->mutable_nodes() = {targets.begin(), targets.end()};
+    draft.supersedes = {"mount_share", "unmount_share"};
   } else {
     HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> named,
                            NamedNodes(nodes, {v1::Node::APP, v1::Node::STORAGE}));
     for (const std::string& node : named) Remove(*row.mutable_extra_nodes(), node);
     draft.tasks = InOneStage(named);
+    // One that unmounts it everywhere is not to be counted as done before it is.
+    draft.supersedes = {"mount_share"};
   }
   draft.resource_key = ShareKey(request.share());
   draft.spec.mutable_unmount_share()->set_share(request.share());
   *draft.work.mutable_unmount_share()->mutable_share() = manager::WorkOf(row.share());
-  draft.supersedes = {"mount_share", "unmount_share"};
   Put(std::move(row), draft.changes);
   return Finish(std::move(draft));
 }

@@ -109,7 +109,7 @@ absl::string_view ReservedKind(const Parsed& address, bool loopback_fits) {
     if (b[0] >= 240) return "in 240.0.0.0/4: reserved or broadcast";
     return "";
   }
-  constexpr uint8_t kZero[15] = {};
+  static constexpr uint8_t kZero[15] = {};
   if (std::memcmp(b, kZero, 15) == 0 && b[15] == 0) return "the unspecified address";
   if (std::memcmp(b, kZero, 15) == 0 && b[15] == 1) {
     return loopback_fits ? "" : "the loopback address";
@@ -172,7 +172,7 @@ absl::StatusOr<std::string> NormalHost(absl::string_view field, absl::string_vie
 }  // namespace
 
 absl::StatusOr<std::string> NormalDomain(absl::string_view field, absl::string_view value) {
-  constexpr absl::string_view kWanted = "wanted: a domain such as example.com";
+  static constexpr absl::string_view kWanted = "wanted: a domain such as example.com";
   const auto wrong = [&](absl::string_view what) {
     return Wrong(Reason::kInvalidDomain, field, value, what);
   };
@@ -193,7 +193,7 @@ absl::StatusOr<std::string> NormalDomain(absl::string_view field, absl::string_v
 }
 
 absl::Status CheckUserName(absl::string_view field, absl::string_view value) {
-  constexpr absl::string_view kWanted =
+  static constexpr absl::string_view kWanted =
       "wanted: a lower-case letter, then letters, digits, - or _; at most 32";
   const bool formed = !value.empty() && value.size() <= kMaxUserName && IsLower(value[0]) &&
                       absl::c_all_of(value, [](char c) { return IsHostChar(c) || c == '_'; });
@@ -313,7 +313,7 @@ bool IsUtf8(absl::string_view value) {
       if (i == value.size() || (static_cast<uint8_t>(value[i]) & 0xc0) != 0x80) return false;
       code = code << 6 | (static_cast<uint8_t>(value[i]) & 0x3f);
     }
-    constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
+    static constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
     const bool surrogate = code >= 0xd800 && code <= 0xdfff;
     if (code < kLeast[more] || code > 0x10ffff || surrogate) return false;
   }

@@ -310,9 +310,7 @@ absl::Status Session::Handle(const agent::v1::AgentMessage& message) {
   }
   if (session != 0) return HandleOpen(message, session);
   if (!message.has_hello()) return OutOfOrder("the first message of an agent is hello");
-  const absl::Status status = HandleHello(message.hello());
-  incoming_ = agent::v1::AgentMessage();  // a large one need not be kept for the stream's life
-  return status;
+  return HandleHello(message.hello());
 }
 
 absl::Status Session::HandleHello(const agent::v1::Hello& hello) {
@@ -323,6 +321,9 @@ absl::Status Session::HandleHello(const agent::v1::Hello& hello) {
     state_ = State::kConnecting;
   }
   agent_version_ = facts.agent_version;
+  // A large one need not be kept for the stream's life. Not later: the engine's answer starts the
+  // next read.
+  incoming_ = agent::v1::AgentMessage();
   // Nothing is read until the engine has answered.
   engine_.Read([self = shared_from_this(), facts = std::move(facts)](const auto&, const Now&) {
     if (absl::Status status = self->admission_(self->peer_); !status.ok()) {

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include <filesystem>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "common/crypto/certificate.h"
 #include "common/crypto/hash.h"
@@ -192,6 +195,43 @@ TEST_F(DoorTest, ManagerWithoutStateDoesNotStart) {
                           DatabasePath(manager_.config().state_dir));
   manager_.Start();
   ExpectAlive();
+}
+
+// The disk takes no more: what was acknowledged is there, the rest is refused, reading goes on.
+TEST_F(DoorTest, FullDiskStopsWritesAndNothingElse) {
+  TestAgent agent(manager_, web1_);
+  agent.Ready(manager_);
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit small = before;
+  small.rlim_cur = 2 << 20;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  std::vector<std::string> acknowledged;
+  absl::Status refused;
+  for (int i = 0; i < 5'000 && refused.ok(); ++i) {
+    v1::CreateCommandRequest request;
+    request.mutable_spec()->mutable_bind_address()->set_address(
+        absl::StrCat("203.0.", 100 + i / 200, ".", 1 + i % 200));
+    const auto created = manager_.Create(request);
+    refused = created.status();
+    if (created.ok()) acknowledged.push_back(created->command().id());
+  }
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
+  EXPECT_EQ(ReasonOf(refused), Reason::kStoreUnavailable) << refused;
+  EXPECT_EQ(ReasonOf(manager_.server().failed()), Reason::kStoreUnavailable);
+  EXPECT_EQ(agent.End().code(), absl::StatusCode::kUnavailable);
+  ASSERT_FALSE(acknowledged.empty());
+  EXPECT_EQ(manager_.Get(acknowledged.back()).kind(), "bind_address");
+  EXPECT_EQ(manager_.GetNode("web1").name(), "web1");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  v1::CreateCommandRequest request;
+  request.mutable_spec()->mutable_bind_address()->set_address("203.0.113.10");
+  EXPECT_FALSE(manager_.Create(request).ok());  // until it is started again
+  manager_.Stop();
+  manager_.Start();
+  for (const std::string& id : acknowledged) EXPECT_EQ(manager_.Get(id).id(), id);
+  EXPECT_TRUE(manager_.Create(request).ok());
 }
 
 TEST_F(DoorTest, StaleSocketOfADeadManagerIsReplaced) {

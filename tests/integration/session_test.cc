@@ -2,10 +2,14 @@
 // order, twice at once, after a cut, and for somebody else's tasks.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "common/rpc/credentials.h"
+#include "common/rpc/settings.h"
 #include "hostq/agent/v1/work.pb.h"
 #include "test_agent.h"
 #include "test_manager.h"
@@ -349,19 +353,81 @@ TEST_F(HeartbeatTest, WhoNeverSaysHelloIsCutOff) {
   EXPECT_EQ(agent.End().code(), absl::StatusCode::kUnavailable);
 }
 
-// Its receive window fills up; others go on, and the end does not wait for it.
-TEST_F(HeartbeatTest, AgentThatDoesNotReadDelaysNobody) {
+// An agent that sends heartbeats and does not read: its receive window fills up.
+class DeafAgentTest : public ::testing::Test {
+ protected:
+  explicit DeafAgentTest(size_t max_outgoing_bytes = 16 << 20)
+      : manager_(absl::Milliseconds(500), {.max_outgoing_bytes = max_outgoing_bytes,
+                                           .close_grace = absl::Milliseconds(500)}) {
+    agent::v1::Hello hello = TestAgent::DefaultHello();
+    hello.set_credits(10'000);
+    deaf_.Hello(hello);
+    deaf_.Work();
+    manager_.WaitForNode("web1", v1::Node::READY);
+    heart_ = std::thread([this] {
+      while (!stop_) {
+        deaf_.Heartbeat();
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      }
+    });
+  }
+  ~DeafAgentTest() override { StopHeart(); }
+  void StopHeart() {
+    stop_ = true;
+    if (heart_.joinable()) heart_.join();
+  }
+  // With a small receive window that does not grow.
+  std::shared_ptr<grpc::Channel> Narrow() {
+    grpc::ChannelArguments arguments;
+    ConfigureChannel(arguments);
+    ApplyManagerName(arguments);
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 16'384);
+    return grpc::CreateCustomChannel(manager_.config().listen.agents,
+                                     MutualTlsChannelCredentials(web1_.identity, web1_.ca_pem),
+                                     arguments);
+  }
+  void Fill(int count) {
+    for (int i = 0; i < count; ++i) {
+      manager_.Bind(absl::StrCat("203.0.", 100 + i / 200, ".", 1 + i % 200), "web1");
+    }
+  }
+
+  TestManager manager_;
+  const Joined web1_ = manager_.Join("web1", v1::Node::APP, "192.0.2.11");
+  TestAgent deaf_{Narrow()};
+  std::atomic<bool> stop_ = false;
+  std::thread heart_;
+};
+
+TEST_F(DeafAgentTest, DelaysNeitherOthersNorTheEnd) {
   const Joined web2 = manager_.Join("web2", v1::Node::APP, "192.0.2.12");
-  TestAgent deaf(manager_, web1_);
-  deaf.Hello();
+  Fill(1'500);
   TestAgent agent(manager_, web2);
   agent.Ready(manager_);
   const v1::Command command = manager_.Bind("203.0.113.10", "web2");
   agent.Work();
   EXPECT_EQ(manager_.WaitUntilFinished(command.id()).state(), v1::Command::SUCCEEDED);
+  EXPECT_EQ(manager_.GetNode("web1").tasks_in_flight(), 1'500);
   const absl::Time start = absl::Now();
   manager_.Stop();
-  EXPECT_LT(absl::Now() - start, absl::Seconds(8));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(4));
+}
+
+class DeafAgentBoundTest : public DeafAgentTest {
+ protected:
+  DeafAgentBoundTest() : DeafAgentTest(50'000) {}
+};
+
+TEST_F(DeafAgentBoundTest, IsCutOffWhenTooMuchWaits) {
+  Fill(1'500);
+  manager_.WaitForNode("web1", v1::Node::OFFLINE);
+  StopHeart();
+  deaf_.Drop();
+  // It comes back, hears what it missed, and nothing is lost.
+  TestAgent again(manager_, web1_);
+  again.Hello();
+  EXPECT_EQ(again.ReadAssign().kind(), "bind_address");
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ Call::Call(absl::Duration limit) {
   set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(limit));
 }
 
-TestManager::TestManager(absl::Duration heartbeat_interval) {
+TestManager::TestManager(absl::Duration heartbeat_interval, const SessionOptions& sessions)
+    : sessions_(sessions) {
   RequireTls13();
   char name[] = "/tmp/hostq-test-XXXXXX";
   dir_ = mkdtemp(name);
@@ -65,7 +66,7 @@ TestManager::~TestManager() {
 }
 
 void TestManager::Start() {
-  auto server = Server::Start(config_);
+  auto server = Server::Start(config_, sessions_);
   if (!server.ok()) {
     ADD_FAILURE() << server.status();
     std::abort();  // nothing below would say more

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -32,7 +33,8 @@ struct Call : public grpc::ClientContext {
 // A manager in this process, on loopback, in a directory of its own.
 class TestManager {
  public:
-  explicit TestManager(absl::Duration heartbeat_interval = absl::Seconds(5));
+  explicit TestManager(absl::Duration heartbeat_interval = absl::Seconds(5),
+                       const SessionOptions& sessions = {});
   ~TestManager();
 
   const ManagerConfig& config() const { return config_; }
@@ -72,6 +74,7 @@ class TestManager {
  private:
   std::string dir_;
   ManagerConfig config_;
+  const SessionOptions sessions_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<v1::CommandService::Stub> commands_;
   std::unique_ptr<v1::NodeService::Stub> nodes_;

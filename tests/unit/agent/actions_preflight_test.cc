@@ -47,7 +47,10 @@ TEST_F(PreflightTest, HealthyNodesPassAndNothingIsChanged) {
 }
 
 TEST_F(PreflightTest, EveryStepIsIndependent) {
-  for (const Step& step : *PlanSteps(work, kBoth, {})) EXPECT_TRUE(step.independent) << step.name;
+  const auto steps = PlanSteps(work, kBoth, {});
+  ASSERT_TRUE(steps.ok());
+  EXPECT_EQ(steps->size(), 12U);
+  for (const Step& step : *steps) EXPECT_TRUE(step.independent) << step.name;
   app.nfs_in_kernel = false;
   app.capabilities = 0;
   app.arp = {{"eth0", 0, 0}};

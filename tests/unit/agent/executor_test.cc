@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,6 +114,7 @@ class ExecutorTest : public testing::Test {
   void StartExecutor() {
     executor_ = fork();
     if (executor_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     NoHost host;
     ExecutorOptions options;
     options.socket_path = Socket();

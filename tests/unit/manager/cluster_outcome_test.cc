@@ -203,7 +203,8 @@ TEST_F(ClusterOutcomeTest, UnmountedShareIsGoneWhenAllNodesHaveDoneIt) {
   const Command failed = Submitted("unmount_share { share: 'home' }");
   Finish(failed, Outcome::kFailed);
   ASSERT_NE(cluster_->FindShare("home"), nullptr);
-  EXPECT_EQ(cluster_->FindShare("home")->unmounting_nodes_size(), 0);
+  EXPECT_FALSE(cluster_->FindShare("home")->unwanted());
+  EXPECT_EQ(cluster_->FindShare("home")->unmounting_size(), 0);
   Do("unmount_share { share: 'home' }");
   EXPECT_EQ(cluster_->FindShare("home"), nullptr);
 }
@@ -248,10 +249,11 @@ TEST_F(ClusterOutcomeTest, BoundAddressStaysUntilItIsUnboundEverywhere) {
   Cancelled(Submitted(bind));
   EXPECT_TRUE(cluster_->addresses().empty());
   Do(bind);
-  Finish(Submitted(unbind), Outcome::kFailed);
-  EXPECT_EQ(cluster_->addresses().size(), 1u);
   Cancelled(Submitted(unbind));
-  EXPECT_EQ(cluster_->addresses().size(), 1u);
+  EXPECT_EQ(cluster_->addresses().size(), 1u) << "no node has seen it";
+  Finish(Submitted(unbind), Outcome::kFailed);
+  EXPECT_TRUE(cluster_->addresses().empty()) << "not wanted any more";
+  Do(bind);
   Do(unbind, {"web1"});
   ASSERT_EQ(cluster_->addresses().size(), 1u);
   EXPECT_EQ(absl::StrJoin(cluster_->addresses().begin()->second.nodes(), " "), "web2");
@@ -259,6 +261,36 @@ TEST_F(ClusterOutcomeTest, BoundAddressStaysUntilItIsUnboundEverywhere) {
   EXPECT_TRUE(cluster_->addresses().empty());
   Do(unbind);
   EXPECT_TRUE(cluster_->addresses().empty()) << "off where it was not known to be";
+}
+
+TEST_F(ClusterOutcomeTest, AddressIsNotFreeBeforeEveryUnbindHasEnded) {
+  const std::string unbind = "unbind_address { address: '203.0.113.99' }";
+  const std::string claim = Create("a.example", "a", "203.0.113.99");
+  Do("bind_address { address: '203.0.113.99' }", {"web1", "web2"});
+  const Command first = Submitted(unbind, {"web1"});
+  const Command second = Submitted(unbind, {"web2"});
+  Finish(second, Outcome::kSucceeded);
+  EXPECT_EQ(Refusal(claim), "FAILED_PRECONDITION ADDRESS_IN_USE");
+  Finish(first, Outcome::kSucceeded);
+  EXPECT_EQ(Refusal(claim), "OK");
+}
+
+TEST_F(ClusterOutcomeTest, AddressBoundAgainIsNotFreeWhileADeletionTakesItOff) {
+  Do("bind_address { address: '203.0.113.10' }");
+  const Command unbind = [&] {
+    Do("add_account_address { domain: 'example.com' address: '203.0.113.11' }");
+    Do("remove_account_address { domain: 'example.com' address: '203.0.113.10' }");
+    return Submitted("unbind_address { address: '203.0.113.10' }");
+  }();
+  Cancelled(unbind);
+  ASSERT_EQ(cluster_->addresses().size(), 1u);
+  const Command deletion = Submitted("delete_account { domain: 'example.com' }");
+  EXPECT_EQ(Refusal("bind_address { address: '203.0.113.11' }"),
+            "FAILED_PRECONDITION ADDRESS_IN_USE");
+  EXPECT_EQ(Refusal("bind_address { address: '203.0.113.10' }"), "OK");
+  Finish(deletion, Outcome::kFailed);
+  EXPECT_EQ(Refusal("bind_address { address: '203.0.113.11' }"), "OK")
+      << "if the account is deleted again, that leaves the address";
 }
 
 TEST_F(ClusterOutcomeTest, BindingOnNamedNodesAddsUp) {

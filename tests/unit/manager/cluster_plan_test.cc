@@ -210,7 +210,8 @@ TEST_F(ClusterPlanTest, SharesAreMountedOnNodesThatDoNotHaveTheFiles) {
   EXPECT_EQ(SummaryOf(mount, {"both", "web1"}),
             "mount_share share/home: 0:both 0:web1; supersedes mount_share, unmount_share");
   EXPECT_EQ(SummaryOf("unmount_share { share: 'home' }", {"web1"}),
-            "unmount_share share/home: 0:web1; supersedes mount_share, unmount_share");
+            "unmount_share share/home: 0:web1; supersedes mount_share")
+      << "not an unmount of everything, which would count as done before it is";
   EXPECT_EQ(SummaryOf("unmount_share { share: 'home' }"),
             "unmount_share share/home: 0:both 0:web1 0:web2; supersedes mount_share, "
             "unmount_share")

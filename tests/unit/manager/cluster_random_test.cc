@@ -220,21 +220,13 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
   }
 
   // There is no order between keys: an address that somebody begins to use must not be in a command
-  // on another key that takes it off, unless somebody else used it all the time.
+  // on another key that takes it off.
   void ExpectNobodyTakesItOff(const Command& newer) {
     agent::v1::Work work;
     work.ParseFromString(newer.work);
     std::string address = work.add_account_address().address() + work.bind_address().address();
     if (work.has_create_account()) address = work.create_account().account().addresses(0);
     if (address.empty()) return;
-    for (const auto& [domain, row] : cluster_->accounts()) {
-      const auto& all = row.account().addresses();
-      if (newer.resource_key != "account/" + domain &&
-          row.account().state() != v1::Account::DELETING &&
-          std::find(all.begin(), all.end(), address) != all.end()) {
-        return;
-      }
-    }
     for (const Command& older : live_) {
       EXPECT_TRUE(older.resource_key == newer.resource_key || !Unbinds(older).contains(address))
           << newer.kind << " " << newer.resource_key << " while " << older.kind << " "
@@ -295,12 +287,15 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
       EXPECT_EQ(row.quota_generation(), 0u) << domain;
       EXPECT_EQ(row.delete_generation(), 0u) << domain;
       EXPECT_EQ(row.address_changes_size(), 0) << domain;
+      EXPECT_EQ(row.unbinding_size(), 0) << domain;
     }
     for (const auto& [name, row] : cluster_->shares()) {
-      EXPECT_EQ(row.unmounting_nodes_size(), 0) << name;
+      EXPECT_EQ(row.unmounting_size(), 0) << name;
+      EXPECT_FALSE(row.unwanted()) << name;
     }
     for (const auto& [address, row] : cluster_->addresses()) {
-      EXPECT_EQ(row.unbinding_nodes_size(), 0) << address;
+      EXPECT_EQ(row.unbinding_size(), 0) << address;
+      EXPECT_TRUE(row.everywhere() || row.nodes_size() > 0) << address;
     }
   }
 
@@ -333,7 +328,7 @@ TEST_P(ClusterRandomTest, AlwaysSound) {
   }
   ExpectSound();
   ExpectQuiet();
-  EXPECT_GT(accepted_, 40) << "too little got through to mean anything";
+  EXPECT_GT(accepted_, 20) << "too little got through to mean anything";
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, ClusterRandomTest, testing::Range(1, 61));
