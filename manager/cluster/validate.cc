@@ -43,6 +43,14 @@ constexpr size_t kMaxUserName = 32;   // useradd(8)
 constexpr size_t kMaxPath = 1000;     // NFS servers stop at 1024 with the rest of the request
 constexpr size_t kMaxPathPart = 255;  // NAME_MAX
 
+constexpr absl::string_view kWantedDomain = "wanted: a domain such as example.com";
+constexpr absl::string_view kWantedUserName =
+    "wanted: a lower-case letter, then letters, digits, - or _; at most 32";
+
+constexpr uint8_t kZero[15] = {};
+// By the number of bytes that follow the first: shorter forms are forbidden.
+constexpr uint32_t kLeastCode[] = {0, 0x80, 0x800, 0x10000};
+
 bool IsLower(char c) { return absl::ascii_islower(static_cast<unsigned char>(c)); }
 bool IsDigit(char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }
 bool IsHostChar(char c) { return IsLower(c) || IsDigit(c) || c == '-'; }
@@ -109,7 +117,6 @@ absl::string_view ReservedKind(const Parsed& address, bool loopback_fits) {
     if (b[0] >= 240) return "in 240.0.0.0/4: reserved or broadcast";
     return "";
   }
-  static constexpr uint8_t kZero[15] = {};
   if (std::memcmp(b, kZero, 15) == 0 && b[15] == 0) return "the unspecified address";
   if (std::memcmp(b, kZero, 15) == 0 && b[15] == 1) {
     return loopback_fits ? "" : "the loopback address";
@@ -172,29 +179,26 @@ absl::StatusOr<std::string> NormalHost(absl::string_view field, absl::string_vie
 }  // namespace
 
 absl::StatusOr<std::string> NormalDomain(absl::string_view field, absl::string_view value) {
-  static constexpr absl::string_view kWanted = "wanted: a domain such as example.com";
   const auto wrong = [&](absl::string_view what) {
     return Wrong(Reason::kInvalidDomain, field, value, what);
   };
-  if (value.empty()) return wrong(kWanted);
+  if (value.empty()) return wrong(kWantedDomain);
   if (value.size() > kMaxDomain) return wrong("is longer than 253 characters");
   if (value.back() == '.') return wrong("ends with a dot; wanted: the name without it");
   std::string domain = absl::AsciiStrToLower(value);
   const std::vector<absl::string_view> labels = absl::StrSplit(domain, '.');
   for (const absl::string_view label : labels) {
     const absl::string_view fault = LabelFault(label);
-    if (!fault.empty()) return wrong(absl::StrCat(fault, "; ", kWanted));
+    if (!fault.empty()) return wrong(absl::StrCat(fault, "; ", kWantedDomain));
   }
-  if (labels.size() < 2) return wrong(absl::StrCat("has only one part; ", kWanted));
+  if (labels.size() < 2) return wrong(absl::StrCat("has only one part; ", kWantedDomain));
   if (absl::c_all_of(labels.back(), IsDigit)) {
-    return wrong(absl::StrCat("ends with a number; ", kWanted));
+    return wrong(absl::StrCat("ends with a number; ", kWantedDomain));
   }
   return domain;
 }
 
 absl::Status CheckUserName(absl::string_view field, absl::string_view value) {
-  static constexpr absl::string_view kWanted =
-      "wanted: a lower-case letter, then letters, digits, - or _; at most 32";
   const bool formed = !value.empty() && value.size() <= kMaxUserName && IsLower(value[0]) &&
                       absl::c_all_of(value, [](char c) { return IsHostChar(c) || c == '_'; });
   // The underscore first: those names are the system's, and it says more.
@@ -203,7 +207,7 @@ absl::Status CheckUserName(absl::string_view field, absl::string_view value) {
       return Wrong(Reason::kInvalidUserName, field, value, "belongs to the system");
     }
   }
-  if (!formed) return Wrong(Reason::kInvalidUserName, field, value, kWanted);
+  if (!formed) return Wrong(Reason::kInvalidUserName, field, value, kWantedUserName);
   if (absl::c_linear_search(kSystemUsers, value)) {
     return Wrong(Reason::kInvalidUserName, field, value,
                  "belongs to the system; wanted: a name of its own for the account");
@@ -313,9 +317,8 @@ bool IsUtf8(absl::string_view value) {
       if (i == value.size() || (static_cast<uint8_t>(value[i]) & 0xc0) != 0x80) return false;
       code = code << 6 | (static_cast<uint8_t>(value[i]) & 0x3f);
     }
-    static constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
     const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    if (code < kLeast[more] || code > 0x10ffff || surrogate) return false;
+    if (code < kLeastCode[more] || code > 0x10ffff || surrogate) return false;
   }
   return true;
 }

@@ -98,6 +98,16 @@ TEST_F(ClusterOutcomeTest, TheLatestSuspensionDecides) {
   EXPECT_EQ(State(), v1::Account::ACTIVE);
 }
 
+TEST_F(ClusterOutcomeTest, SupersededSuspensionDoesNotUndoTheNewerOne) {
+  const Command first = Submitted("suspend_account { domain: 'example.com' note: 'one' }");
+  const Command second = Submitted("suspend_account { domain: 'example.com' note: 'two' }");
+  Finish(first, Outcome::kSuperseded, 0);
+  EXPECT_EQ(Account("example.com").suspend_note(), "two");
+  EXPECT_TRUE(Work("set_quota { domain: 'example.com' }").set_quota().account().suspended());
+  Finish(second, Outcome::kSucceeded);
+  EXPECT_EQ(State(), v1::Account::SUSPENDED);
+}
+
 TEST_F(ClusterOutcomeTest, HalfSuspendedIsWantedSuspended) {
   Command suspend = Submitted("suspend_account { domain: 'example.com' note: 'unpaid' }");
   for (Task& task : suspend.tasks) {
