@@ -73,13 +73,14 @@ constexpr ReasonInfo kReasons[] = {
      "set the clock of NODE: is chrony or systemd-timesyncd running there?"},
     {Reason::kCertificateExpiring, "CERTIFICATE_EXPIRING", ReasonClass::kWait, Owner::kNode,
      "the node's certificate is in the last third of its life",
-     "join the node again: hostq node add NODE"},
+     "remove the node and join it again: hostq node remove NODE; hostq node add NODE --role ROLE "
+     "--address ADDRESS"},
     {Reason::kSweepStale, "SWEEP_STALE", ReasonClass::kWait, Owner::kManager,
      "the manager's own loop is late",
      "look at the load and the disk of the manager; restart hostq-manager"},
     {Reason::kNodeNotJoined, "NODE_NOT_JOINED", ReasonClass::kWait, Owner::kAdministrator,
      "the node was added but has never joined",
-     "run the join line on NODE; a new one: hostq node add NODE"},
+     "run the join line on NODE; for a new one, add the node again: hostq node add --help"},
     {Reason::kDelayed, "DELAYED", ReasonClass::kWait, Owner::kNobody,
      "it is not to start before a given time", "wait until its start time"},
     {Reason::kInProgress, "IN_PROGRESS", ReasonClass::kWait, Owner::kNobody,
@@ -299,12 +300,15 @@ constexpr ReasonInfo kReasons[] = {
      "wait until they are finished, or cancel them with: hostq node remove NODE --force"},
     {Reason::kTokenInvalid, "TOKEN_INVALID", ReasonClass::kRefusal, Owner::kRequester,
      "the join token is wrong",
-     "copy the whole join line again, or make a new one: hostq node add NAME"},
+     "copy the whole join line again, or make a new one: hostq node add NAME --role ROLE --address "
+     "ADDRESS"},
     {Reason::kTokenExpired, "TOKEN_EXPIRED", ReasonClass::kRefusal, Owner::kRequester,
-     "the join token is too old", "make a new join line: hostq node add NAME"},
+     "the join token is too old",
+     "make a new join line: hostq node add NAME --role ROLE --address ADDRESS"},
     {Reason::kTokenUsed, "TOKEN_USED", ReasonClass::kRefusal, Owner::kRequester,
      "the join token was used by another key",
-     "make a new join line: hostq node add NAME; if nobody of yours used this one, find out who "
+     "make a new join line: hostq node add NAME --role ROLE --address ADDRESS; if nobody of yours "
+     "used this one, find out who "
      "did"},
     {Reason::kStoreUnavailable, "STORE_UNAVAILABLE", ReasonClass::kRefusal, Owner::kManager,
      "the manager cannot write its database",
@@ -312,7 +316,8 @@ constexpr ReasonInfo kReasons[] = {
      "hostq-manager"},
     {Reason::kUnauthenticated, "UNAUTHENTICATED", ReasonClass::kRefusal, Owner::kRequester,
      "no acceptable certificate",
-     "use a certificate of this cluster: join the node (hostq node add NAME)"},
+     "use a certificate of this cluster: join the node (hostq node add NAME --role ROLE --address "
+     "ADDRESS)"},
     {Reason::kNotAuthorized, "NOT_AUTHORIZED", ReasonClass::kRefusal, Owner::kRequester,
      "the caller may not do this", "ask an administrator of the cluster"},
     {Reason::kQueueFull, "QUEUE_FULL", ReasonClass::kRefusal, Owner::kManager,
