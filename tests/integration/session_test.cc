@@ -402,13 +402,13 @@ class DeafAgentTest : public ::testing::Test {
 
 TEST_F(DeafAgentTest, DelaysNeitherOthersNorTheEnd) {
   const Joined web2 = manager_.Join("web2", v1::Node::APP, "192.0.2.12");
-  Fill(1'500);
+  Fill(400);
   TestAgent agent(manager_, web2);
   agent.Ready(manager_);
   const v1::Command command = manager_.Bind("203.0.113.10", "web2");
   agent.Work();
   EXPECT_EQ(manager_.WaitUntilFinished(command.id()).state(), v1::Command::SUCCEEDED);
-  EXPECT_EQ(manager_.GetNode("web1").tasks_in_flight(), 1'500);
+  EXPECT_EQ(manager_.GetNode("web1").tasks_in_flight(), 400);
   const absl::Time start = absl::Now();
   manager_.Stop();
   EXPECT_LT(absl::Now() - start, absl::Seconds(4));
@@ -416,11 +416,11 @@ TEST_F(DeafAgentTest, DelaysNeitherOthersNorTheEnd) {
 
 class DeafAgentBoundTest : public DeafAgentTest {
  protected:
-  DeafAgentBoundTest() : DeafAgentTest(50'000) {}
+  DeafAgentBoundTest() : DeafAgentTest(20'000) {}
 };
 
 TEST_F(DeafAgentBoundTest, IsCutOffWhenTooMuchWaits) {
-  Fill(1'500);
+  Fill(400);
   manager_.WaitForNode("web1", v1::Node::OFFLINE);
   StopHeart();
   deaf_.Drop();

@@ -21,7 +21,7 @@ TestAgent::TestAgent(TestManager& manager, const Joined& node)
 TestAgent::TestAgent(std::shared_ptr<grpc::Channel> channel)
     : channel_(std::move(channel)),
       stub_(agent::v1::SessionService::NewStub(channel_)),
-      call_(absl::Seconds(40)),
+      call_(absl::Seconds(100)),
       stream_(stub_->Connect(&call_)) {}
 
 TestAgent::~TestAgent() { Drop(); }

@@ -9,7 +9,8 @@ namespace hostq::manager {
 namespace {
 
 TEST(PageTokenTest, PositionComesBack) {
-  for (const std::string position : {"1", "example.com", std::string("\0\xff/", 3).c_str()}) {
+  for (const std::string& position :
+       {std::string("1"), std::string("example.com"), std::string("\0\xff/", 3)}) {
     const auto back = ParsePageToken(MakePageToken(position, "List/a"), "List/a");
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(*back, position);
