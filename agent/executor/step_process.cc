@@ -26,7 +26,7 @@ namespace hostq::agent {
 namespace {
 
 // A result within the limits of step_result.h is about 36 KiB at most.
-constexpr size_t kMaxResultBytes = 256 * 1024;
+constexpr size_t kMaxResultBytes = size_t{256} << 10;
 // Of what a step's process and its programs print, the end is kept.
 constexpr size_t kKeptOutputBytes = 4096;
 constexpr int kResultDescriptor = 3;

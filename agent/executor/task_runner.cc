@@ -19,7 +19,7 @@ constexpr absl::Duration kWedgedPatience = absl::Seconds(30);
 // An executor that dies with every attempt at the same task is not to die for ever.
 constexpr int kMaxExecutorsLost = 3;
 // The protocol's limit is 1 MiB with everything.
-constexpr size_t kMaxResultBytes = 1000 * 1000;
+constexpr size_t kMaxResultBytes = 1'000'000;
 
 constexpr auto kOk = hostq::v1::Reason::CODE_UNSPECIFIED;
 

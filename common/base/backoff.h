@@ -13,6 +13,7 @@ struct BackoffPolicy {
   double factor = 2;
   // Full jitter may be nearly zero; half of the delay at least keeps a retry from being at once.
   double floor = 0.5;
+  bool operator==(const BackoffPolicy&) const = default;
 };
 
 // The delay before try number `n` + 1, after `n` failures (n >= 1).

@@ -57,7 +57,7 @@ constexpr ReasonInfo kReasons[] = {
      "failed; will be tried again by itself",
      "it is tried again by itself; at once with: hostq command retry COMMAND"},
     {Reason::kParked, "PARKED", ReasonClass::kWait, Owner::kAdministrator,
-     "gave up; waits for a person",
+     "failed; waits for a person, or for its node to be mended",
      "mend the cause, then: hostq command retry COMMAND; or give up: hostq command skip COMMAND "
      "--note WHY"},
     {Reason::kCancelUnseen, "CANCEL_UNSEEN", ReasonClass::kWait, Owner::kAgent,
@@ -85,6 +85,19 @@ constexpr ReasonInfo kReasons[] = {
      "it is not to start before a given time", "wait until its start time"},
     {Reason::kInProgress, "IN_PROGRESS", ReasonClass::kWait, Owner::kNobody,
      "nothing is wrong: the node is working on it", "nothing to do"},
+    {Reason::kKindPaused, "KIND_PAUSED", ReasonClass::kWait, Owner::kAdministrator,
+     "an administrator paused this kind of command",
+     "when the reason for the pause is gone: hostq command resume --kind KIND"},
+    {Reason::kResourcePaused, "RESOURCE_PAUSED", ReasonClass::kWait, Owner::kAdministrator,
+     "an administrator paused this resource key",
+     "when the reason for the pause is gone: hostq command resume --key KEY"},
+    {Reason::kParallelLimit, "PARALLEL_LIMIT", ReasonClass::kWait, Owner::kNobody,
+     "its command goes to a limited number of nodes at a time",
+     "look at what is in front: hostq explain ROOT"},
+    {Reason::kFailureLimit, "FAILURE_LIMIT", ReasonClass::kWait, Owner::kAdministrator,
+     "more of its command's nodes are failing than the command allows",
+     "mend what fails there, or accept it: hostq command skip COMMAND --note WHY; then it goes on "
+     "by itself. Or give up: hostq command cancel COMMAND"},
     {Reason::kShareServerUnreachable, "SHARE_SERVER_UNREACHABLE", ReasonClass::kEnvironment,
      Owner::kFileServer, "the file server does not answer, or refuses the connection",
      "is the NFS server running, and is port 2049 open to NODE? On the file server: systemctl "

@@ -35,7 +35,7 @@ absl::StatusOr<PeerNode> PeerNodeOf(const grpc::AuthContext& context, absl::Time
                                 absl::FormatTime(info->not_before, absl::UTCTimeZone()), " to ",
                                 absl::FormatTime(info->not_after, absl::UTCTimeZone())));
   }
-  return PeerNode{node->name, node->incarnation, info->serial, info->not_after};
+  return PeerNode{node->name, node->incarnation, info->serial, info->not_before, info->not_after};
 }
 
 absl::StatusOr<PeerNode> PeerNodeOf(const grpc::ServerContextBase& context, absl::Time now) {

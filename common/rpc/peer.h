@@ -18,6 +18,7 @@ struct PeerNode {
   int64_t incarnation = 0;
   // Of the certificate; lower-case hexadecimal.
   std::string serial;
+  absl::Time not_before;
   // A stream can outlive its certificate: whoever keeps one open compares again.
   absl::Time not_after;
 };

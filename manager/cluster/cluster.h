@@ -68,6 +68,8 @@ class Cluster final : public Resources {
   ChangeSet CommandFinished(const Command& command) override;
   // A preflight, until the node has passed one.
   std::optional<PlannedCommand> NodeConnected(const NodeState& node) override;
+  // A preflight.
+  std::optional<PlannedCommand> CheckNode(const NodeState& node) override;
 
   // --- nodes ---
   // Adds a node, or changes one that has not joined. `token` is its join token (id, secret_hash and

@@ -132,6 +132,16 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
   if (attempt.reason != Reason::kNone && absl::c_none_of(node.checks(), failed)) {
     *node.add_checks() = UnfinishedCheck(attempt);
   }
+  if (attempt.reason == Reason::kNone || attempt.reason == Reason::kPreflightFailed) {
+    NodeCheck& look = changes.checks.emplace_back();
+    look.node = task.node;
+    look.begin = task.phase_monotonic;
+    for (const Check& check : node.checks()) {
+      if (check.reason() != v1::Reason::CODE_UNSPECIFIED) {
+        look.reasons.push_back(static_cast<Reason>(check.reason()));
+      }
+    }
+  }
   // The manager's clock, not the node's.
   *node.mutable_preflight_time() = ToTimestamp(task.phase_time);
   if (!row.admitted() && absl::c_none_of(node.checks(), failed)) {

@@ -64,4 +64,11 @@ std::optional<PlannedCommand> Cluster::NodeConnected(const NodeState& node) {
   return PreflightOn({node.name});
 }
 
+std::optional<PlannedCommand> Cluster::CheckNode(const NodeState& node) {
+  if (FindNode(node.name) == nullptr) return std::nullopt;
+  PlannedCommand plan = PreflightOn({node.name});
+  plan.supersedes.clear();  // not those that somebody asked for
+  return plan;
+}
+
 }  // namespace hostq::manager

@@ -18,13 +18,17 @@ constexpr int kMaxChain = 1000;
 struct Where {
   const Command* command = nullptr;
   const Task* task = nullptr;
+  // Why one waits for it.
+  Reason reason = Reason::kNone;
 };
 
 // The words in capitals that a remedy may contain, and what stands for them here.
 std::string FillIn(absl::string_view remedy, const Finding& finding) {
   // Nothing else: a remedy may speak of a MAC or NFS without meaning a value.
   std::map<std::string, std::string> words = {{"COMMAND", FormatId(finding.command)},
-                                              {"NODE", finding.node}};
+                                              {"NODE", finding.node},
+                                              {"KIND", finding.kind},
+                                              {"KEY", finding.resource_key}};
   if (!finding.root_task.empty()) {
     words["ROOT"] = finding.root_task.substr(0, finding.root_task.find('/'));
   }
@@ -59,14 +63,23 @@ std::string FillIn(absl::string_view remedy, const Finding& finding) {
   return out;
 }
 
-// The task that this one waits for, because of order or stage. Null: none.
+// The task that this one waits for, because of order, stage or a careful fan-out. Null: none.
 Where WaitsFor(const Queue& queue, const Command& command, const Task& task) {
   if (task.in_flight() || !task.live()) return {};
   if (const Command* ahead = queue.Ahead(command, task.node)) {
-    return {ahead, ahead->FindTask(task.node)};
+    return {ahead, ahead->FindTask(task.node), Reason::kBehind};
   }
   for (const Task& earlier : command.tasks) {
-    if (earlier.stage < task.stage && earlier.live()) return {&command, &earlier};
+    if (earlier.stage < task.stage && earlier.live()) {
+      return {&command, &earlier, Reason::kEarlierStage};
+    }
+  }
+  const bool full = task.attempt == 0 && command.max_parallel > 0 && !command.delayed &&
+                    Queue::Underway(command) >= command.max_parallel;
+  if (full) {
+    for (const Task& other : command.tasks) {
+      if (other.underway()) return {&command, &other, Reason::kParallelLimit};
+    }
   }
   return {};
 }
@@ -117,9 +130,7 @@ class Explainer {
         BackingOff();
         break;
       case Phase::kParked:
-        Is(Reason::kParked, true,
-           absl::StrCat("gave up on attempt ", task_.attempt, ": ", task_.message));
-        Cause(task_.reason);
+        Parked();
         break;
       case Phase::kFinished:
         break;
@@ -148,10 +159,19 @@ class Explainer {
     finding_.evidence["attempts"] = absl::StrCat(task_.attempt);
   }
 
+  void Parked() {
+    const bool environment = InfoOf(task_.reason).reason_class == ReasonClass::kEnvironment;
+    Is(Reason::kParked, true,
+       environment
+           ? absl::StrCat("attempt ", task_.attempt, " failed: ", task_.message,
+                          "; it goes on as soon as a check of ", task_.node, " finds that mended")
+           : absl::StrCat("gave up on attempt ", task_.attempt, ": ", task_.message));
+    Cause(task_.reason);
+  }
+
   void BackingOff() {
     const absl::Duration left = task_.next_attempt_time - now_.wall;
-    const bool environment = InfoOf(task_.reason).reason_class == ReasonClass::kEnvironment;
-    Is(Reason::kBackingOff, environment || task_.failures >= 2 || task_.refusals >= 3,
+    Is(Reason::kBackingOff, task_.failures >= 2 || task_.refusals >= 3,
        absl::StrCat("attempt ", task_.attempt, " failed: ", task_.message, "; tried again in ",
                     FormatAge(left)));
     Cause(task_.reason);
@@ -168,6 +188,22 @@ class Explainer {
     if (const Where waits = WaitsFor(queue_, command_, task_); waits.task != nullptr) {
       return Waits(waits);
     }
+    if (command_.delayed) {
+      return Is(Reason::kDelayed, false,
+                absl::StrCat(
+                    "it is not to start before ",
+                    absl::FormatTime(absl::RFC3339_sec, command_.not_before, absl::UTCTimeZone())));
+    }
+    if (const Pause* pause = queue_.FindPause({PauseScope::kKind, command_.kind})) {
+      return Paused(Reason::kKindPaused, command_.kind, *pause);
+    }
+    if (const Pause* pause = queue_.FindPause({PauseScope::kResourceKey, command_.resource_key})) {
+      return Paused(Reason::kResourcePaused, command_.resource_key, *pause);
+    }
+    if (const int failing = Queue::Failing(command_);
+        task_.attempt == 0 && command_.max_failures >= 0 && failing > command_.max_failures) {
+      return FailureLimit(failing);
+    }
     if (node_ == nullptr || !node_->joined) {
       return Is(Reason::kNodeNotJoined, true,
                 absl::StrCat("node ", task_.node, " has been added but has never joined"));
@@ -178,12 +214,8 @@ class Explainer {
                 absl::StrCat("node ", task_.node, " is being removed"));
     }
     if (node_->paused) {
-      finding_.since = std::max(task_.phase_time, node_->pause_time);
-      finding_.evidence["paused_by"] = node_->paused_by;
-      finding_.evidence["note"] = node_->pause_note;
-      return Is(Reason::kNodePaused, true,
-                absl::StrCat("node ", task_.node, " was paused by ", node_->paused_by, ": ",
-                             node_->pause_note));
+      return Paused(Reason::kNodePaused, absl::StrCat("node ", task_.node),
+                    {node_->paused_by, node_->pause_note, node_->pause_time});
     }
     if (command_.needs_ready && !node_->admitted) {
       return Is(Reason::kNodeNotReady, true,
@@ -201,17 +233,38 @@ class Explainer {
        late ? "nothing stands in its way and it was not sent" : "about to be sent");
   }
 
+  void Paused(Reason reason, absl::string_view what, const Pause& pause) {
+    finding_.since = std::max(task_.phase_time, pause.time);
+    finding_.evidence["paused_by"] = pause.actor;
+    finding_.evidence["note"] = pause.note;
+    Is(reason, true, absl::StrCat(what, " was paused by ", pause.actor, ": ", pause.note));
+  }
+
+  void FailureLimit(int failing) {
+    std::vector<std::string> nodes;
+    for (const Task& task : command_.tasks) {
+      if (task.failing()) nodes.push_back(absl::StrCat(task.node, " ", NameOf(task.reason)));
+    }
+    finding_.evidence["failing"] = absl::StrJoin(nodes, ", ");
+    Is(Reason::kFailureLimit, true,
+       absl::StrCat("the command goes to no further node while more than ", command_.max_failures,
+                    " are failing: ", failing, " are (", finding_.evidence["failing"], ")"));
+  }
+
   void Waits(const Where& waits) {
     const Where root = Root(queue_, waits);
-    const bool stage = waits.command == &command_;
     finding_.root_task = TaskIdOf(root.command->id, root.task->node);
     finding_.evidence["waits_for"] = TaskIdOf(waits.command->id, waits.task->node);
     const Finding of_root = Explainer(queue_, *root.command, *root.task, now_, thresholds_).Run();
-    Is(stage ? Reason::kEarlierStage : Reason::kBehind, of_root.stuck,
-       absl::StrCat(stage ? "waits for an earlier stage of its command"
-                          : absl::StrCat("waits for ", waits.command->kind, " ",
-                                         FormatId(waits.command->id), " on the same resource"),
-                    "; in front of all: ", finding_.root_task, " (",
+    std::string what = "waits for an earlier stage of its command";
+    if (waits.reason == Reason::kBehind) {
+      what = absl::StrCat("waits for ", waits.command->kind, " ", FormatId(waits.command->id),
+                          " on the same resource");
+    } else if (waits.reason == Reason::kParallelLimit) {
+      what = absl::StrCat("its command goes to ", command_.max_parallel, " nodes at a time");
+    }
+    Is(waits.reason, of_root.stuck,
+       absl::StrCat(what, "; in front of all: ", finding_.root_task, " (",
                     NameOf(of_root.cause != Reason::kNone ? of_root.cause : of_root.reason), ": ",
                     of_root.summary, ")"));
     finding_.owner = of_root.owner;
@@ -246,10 +299,7 @@ class Explainer {
                              "kernel of ",
                              task_.node));
     }
-    if (task_.cancel_requested && InPhase() > thresholds_.cancel_unseen) {
-      return Is(Reason::kCancelUndone, true,
-                "cancellation was asked for, but the node is working on it");
-    }
+    if (task_.cancel_requested()) return Cancelling();
     const absl::Duration quiet = now_.monotonic - task_.progress_monotonic;
     if (task_.phase == Phase::kLeased) {
       const bool late = InPhase() > thresholds_.not_accepted;
@@ -275,6 +325,19 @@ class Explainer {
     Is(Reason::kInProgress, false, step);
   }
 
+  // The step it is in must end first.
+  void Cancelling() {
+    const absl::Duration asked = now_.monotonic - task_.cancel_monotonic;
+    const bool seen = task_.phase == Phase::kRunning;
+    const bool late = asked > (seen ? thresholds_.cancel_undone : thresholds_.cancel_unseen);
+    finding_.since = task_.cancel_time;
+    finding_.evidence["cancelled_by"] = task_.cancel_actor;
+    Is(seen ? Reason::kCancelUndone : Reason::kCancelUnseen, late,
+       absl::StrCat("cancelled by ", task_.cancel_actor, " ", FormatAge(asked), " ago; ",
+                    seen ? absl::StrCat("its step (", task_.step, ") has not ended")
+                         : absl::StrCat("node ", task_.node, " has not answered")));
+  }
+
   absl::Duration InPhase() const { return now_.monotonic - task_.phase_monotonic; }
 
   const Queue& queue_;
@@ -287,6 +350,54 @@ class Explainer {
 };
 
 }  // namespace
+
+std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
+                                  const FindingThresholds& thresholds) {
+  std::vector<Finding> findings;
+  const auto add = [&](absl::string_view node, Reason reason, absl::Time since, Evidence evidence,
+                       std::string summary) {
+    const ReasonInfo& info = InfoOf(reason);
+    Finding finding;
+    finding.node = std::string(node);
+    finding.reason = reason;
+    finding.since = since;
+    finding.owner = info.owner;
+    finding.evidence = std::move(evidence);
+    finding.summary = std::move(summary);
+    finding.remedy = std::string(info.remedy);
+    finding.remedy = FillIn(finding.remedy, finding);
+    finding.stuck = true;
+    findings.push_back(std::move(finding));
+  };
+  if (const absl::Duration late = queue.lateness(now); late > thresholds.sweep_stale) {
+    add("", Reason::kSweepStale, now.wall, {{"late", FormatAge(late)}},
+        absl::StrCat("the manager's loop stood still for ", FormatAge(late),
+                     " within the last minute"));
+  }
+  for (const auto& [name, node] : queue.nodes()) {
+    if (!node.connected()) continue;
+    if (absl::AbsDuration(node.clock_skew) > thresholds.clock_skew) {
+      const std::string skew = absl::FormatDuration(node.clock_skew);
+      add(name, Reason::kClockSkew, node.since, {{"skew", skew}},
+          absl::StrCat("the clock of ", name, " differs from the manager's by ", skew));
+    }
+    const absl::Duration life = node.certificate_expire_time - node.certificate_start_time;
+    const absl::Duration left = node.certificate_expire_time - now.wall;
+    if (left < life / 3) {
+      add(name, Reason::kCertificateExpiring, node.certificate_expire_time - life / 3,
+          {{"left", FormatAge(left)}},
+          absl::StrCat("the certificate of ", name, " ends in ", FormatAge(left),
+                       ", and was not renewed"));
+    }
+    const absl::Duration waiting = now.monotonic - node.outbox_since;
+    if (waiting > thresholds.unacknowledged) {
+      add(name, Reason::kResultUnacknowledged, now.wall - waiting,
+          {{"results", absl::StrCat(node.outbox)}},
+          absl::StrCat(node.outbox, " results wait on ", name, " for ", FormatAge(waiting)));
+    }
+  }
+  return findings;
+}
 
 std::optional<Finding> Explain(const Queue& queue, const Command& command, const Task& task,
                                const Now& now, const FindingThresholds& thresholds) {

@@ -15,13 +15,17 @@ struct FindingThresholds {
   absl::Duration not_accepted = absl::Seconds(10);
   absl::Duration not_started = absl::Seconds(60);
   absl::Duration no_progress = absl::Seconds(60);
+  absl::Duration clock_skew = absl::Seconds(5);
+  absl::Duration unacknowledged = absl::Seconds(30);
+  absl::Duration sweep_stale = absl::Seconds(5);
   absl::Duration overdue = absl::Seconds(5);  // past the task's timeout
   absl::Duration cancel_unseen = absl::Seconds(10);
+  absl::Duration cancel_undone = absl::Seconds(60);  // the step it is in must end first
 };
 
 // The answer to "why does this task not move". See hostq.v1.Finding.
 struct Finding {
-  CommandId command = 0;
+  CommandId command = 0;  // 0: about a node, or the manager
   std::string node;
   std::string kind;
   std::string resource_key;
@@ -39,6 +43,11 @@ struct Finding {
 // Why the task does not move. Nothing if it has finished. Every unfinished task has one.
 std::optional<Finding> Explain(const Queue& queue, const Command& command, const Task& task,
                                const Now& now, const FindingThresholds& thresholds = {});
+
+// What is wrong with nodes and with the manager itself, whether or not a task waits for it: such
+// findings have no command, and that of the manager no node.
+std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
+                                  const FindingThresholds& thresholds = {});
 
 // Of every unfinished task; only those in which somebody has to act unless `all`. Oldest first.
 std::vector<Finding> ExplainAll(const Queue& queue, const Now& now, bool all,

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -16,11 +17,24 @@ struct ResourceChange {
   std::optional<std::string> data;  // nothing: the row is deleted
 };
 
+// What a preflight has shown.
+struct NodeCheck {
+  std::string node;
+  // When it began (Now::monotonic): it says nothing about what failed later.
+  absl::Duration begin;
+  // Of the checks that failed or warned.
+  std::vector<Reason> reasons;
+};
+
 // Changes of desired state, committed together or not at all.
 struct ChangeSet {
   std::vector<ResourceChange> resources;
   // Nodes added or changed; only the stored part of NodeState counts.
   std::vector<NodeState> nodes;
+  // Kinds and keys that are paused from now on, or (nothing) no longer.
+  std::vector<std::pair<PauseKey, std::optional<Pause>>> pauses;
+  // Nodes that have been looked at.
+  std::vector<NodeCheck> checks;
   std::vector<std::string> removed_nodes;
   // Sequence and time are filled in by the engine.
   std::vector<Event> events;
@@ -43,6 +57,7 @@ struct PlannedCommand {
   std::vector<std::string> supersedes;
   bool needs_ready = true;
   absl::Duration timeout = absl::Minutes(5);
+  RetryRules retry;
   ChangeSet changes;
 };
 

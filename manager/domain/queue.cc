@@ -1,7 +1,6 @@
 #include "manager/domain/queue.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
@@ -17,23 +16,9 @@ absl::Status UnknownCommand(CommandId id) {
                    absl::StrCat("there is no unfinished command ", FormatId(id)));
 }
 
-CommandState StateOf(const Command& command) {
-  CommandState state = CommandState::kSucceeded;
-  for (const Task& task : command.tasks) {
-    if (task.outcome == Outcome::kFailed || task.outcome == Outcome::kExpired) {
-      return CommandState::kFailed;
-    }
-    if (task.outcome == Outcome::kCancelled) state = CommandState::kCancelled;
-    if (task.outcome == Outcome::kSuperseded && state == CommandState::kSucceeded) {
-      state = CommandState::kSuperseded;
-    }
-  }
-  return state;
-}
-
 }  // namespace
 
-Queue::Queue(uint64_t term, Random& random, RetryPolicy policy)
+Queue::Queue(uint64_t term, Random& random, QueuePolicy policy)
     : term_(term), random_(random), policy_(policy) {}
 
 // --- looking things up ---
@@ -55,21 +40,6 @@ NodeState* Queue::MutableNode(absl::string_view name) {
 const Command* Queue::FindRequest(absl::string_view request_id) const {
   const auto found = requests_.find(request_id);
   return found == requests_.end() ? nullptr : Find(found->second);
-}
-
-const Command* Queue::Ahead(const Command& command, absl::string_view node) const {
-  const auto lane = lanes_.find({std::string(node), command.resource_key});
-  if (lane == lanes_.end()) return nullptr;
-  const auto at = lane->second.find(command.id);
-  if (at == lane->second.end() || at == lane->second.begin()) return nullptr;
-  return Find(*std::prev(at));
-}
-
-bool Queue::StageReached(const Command& command, int stage) {
-  return std::none_of(command.tasks.begin(), command.tasks.end(), [&](const Task& task) {
-    return task.stage < stage && (task.live() || task.outcome == Outcome::kCancelled ||
-                                  task.outcome == Outcome::kExpired);
-  });
 }
 
 Queue::Ref Queue::FindRef(CommandId id, absl::string_view node) {
@@ -104,11 +74,13 @@ Lease Queue::LeaseOf(Ref ref) const {
 void Queue::Load(Command command, const Now& now) {
   const CommandId id = command.id;
   Command& loaded = commands_[id] = std::move(command);
+  Delay(loaded, now);
   if (!loaded.request_id.empty()) requests_[loaded.request_id] = id;
   if (loaded.not_after != absl::InfiniteFuture()) expiries_.emplace(loaded.not_after, id);
   for (Task& task : loaded.tasks) {
-    task.phase_monotonic = task.progress_monotonic = now.monotonic;
+    task.phase_monotonic = task.progress_monotonic = task.cancel_monotonic = now.monotonic;
     if (!task.live()) continue;
+    UpdateAiling({&loaded, &task}, now);
     ++live_tasks_;
     lanes_[{task.node, loaded.resource_key}].insert(id);
     if (task.in_flight()) {
@@ -141,6 +113,52 @@ void Queue::SetNode(const NodeState& node, const Now& now, Changes& out) {
   mine.pause_note = node.pause_note;
   mine.pause_time = node.pause_time;
   dirty_.insert(node.name);
+  Dispatch(now, out);
+}
+
+void Queue::SetPause(const PauseKey& key, const std::optional<Pause>& pause, const Now& now,
+                     Changes& out) {
+  if (pause) {
+    pauses_[key] = *pause;
+  } else {
+    pauses_.erase(key);
+  }
+  for (auto& [id, command] : commands_) {
+    if (key.second == (key.first == PauseScope::kKind ? command.kind : command.resource_key)) {
+      UpdateReadyAll(command);
+    }
+  }
+  Dispatch(now, out);
+}
+
+const Pause* Queue::FindPause(const PauseKey& key) const {
+  const auto found = pauses_.find(key);
+  return found == pauses_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> Queue::NodesToCheck(const Now& now) {
+  std::vector<std::string> due;
+  for (auto& [name, ailing] : ailing_) {
+    const NodeState* node = FindNode(name);
+    const bool answers = node != nullptr && node->connected() && !node->paused && !node->draining;
+    if (!answers || ailing.tasks.empty() || ailing.next_check > now.monotonic) continue;
+    ailing.next_check = now.monotonic + BackoffDelay(policy_.check, ++ailing.checks, random_);
+    due.push_back(name);
+  }
+  return due;
+}
+
+void Queue::NodeChecked(const NodeCheck& check, const Now& now, Changes& out) {
+  const auto found = ailing_.find(check.node);
+  if (found == ailing_.end()) return;
+  for (const CommandId id : std::set<CommandId>(found->second.tasks)) {
+    const Ref ref = FindRef(id, check.node);
+    const bool shown = std::find(check.reasons.begin(), check.reasons.end(), ref.task->reason) !=
+                       check.reasons.end();
+    if (!shown && ref.task->phase_monotonic <= check.begin) {
+      Move(ref, Phase::kQueued, kManager, now, out);
+    }
+  }
   Dispatch(now, out);
 }
 
@@ -182,14 +200,20 @@ void Queue::Submit(Command command, const Now& now, Changes& out) {
   live_tasks_ += mine.tasks.size();
   if (!mine.request_id.empty()) requests_[mine.request_id] = id;
   if (mine.not_after != absl::InfiniteFuture()) expiries_.emplace(mine.not_after, id);
+  Delay(mine, now);
   out.mutations.push_back(InsertCommand{mine});
   AddEvent(EventType::kCommandCreated, id, "", mine.actor,
            absl::StrCat(mine.kind, " ", mine.resource_key), now, out);
   for (Task& task : mine.tasks) lanes_[{task.node, mine.resource_key}].insert(id);
-  if (!mine.supersedes.empty()) SupersedeWaiting(mine, now, out);
-  for (Task& task : mine.tasks) UpdateReady({&mine, &task});
+  if (!mine.delayed && !mine.supersedes.empty()) SupersedeWaiting(mine, now, out);
+  UpdateReadyAll(mine);
   out.urgent = true;
   Dispatch(now, out);
+}
+
+void Queue::Delay(Command& command, const Now& now) {
+  command.delayed = command.not_before > now.wall;
+  if (command.delayed) starts_.emplace(command.not_before, command.id);
 }
 
 const Command* Queue::SupersededBy(Ref ref) const {
@@ -197,6 +221,7 @@ const Command* Queue::SupersededBy(Ref ref) const {
   if (lane == lanes_.end()) return nullptr;
   for (auto at = lane->second.upper_bound(ref.command->id); at != lane->second.end(); ++at) {
     const Command& newer = commands_.at(*at);
+    if (newer.delayed) continue;
     for (const std::string& kind : newer.supersedes) {
       if (kind == "*" || kind == ref.command->kind) return &newer;
     }
@@ -229,6 +254,38 @@ bool Queue::EndIfSuperseded(Ref ref, const Now& now, Changes& out) {
   return true;
 }
 
+// Orders a budget anew.
+void Queue::TryAgain(Ref ref, absl::string_view actor, const Now& now, Changes& out) {
+  ref.task->failures = ref.task->losses = 0;
+  ref.task->budget_time = ref.task->loss_time = absl::InfinitePast();
+  Move(ref, Phase::kQueued, actor, now, out);
+}
+
+std::vector<std::pair<CommandId, std::string>> Queue::RetryMatching(const RetryFilter& filter,
+                                                                    int limit,
+                                                                    absl::string_view actor,
+                                                                    const Now& now, int& remaining,
+                                                                    Changes& out) {
+  std::vector<std::pair<CommandId, std::string>> tried;
+  remaining = 0;
+  for (auto& [id, command] : commands_) {
+    if (!filter.kind.empty() && command.kind != filter.kind) continue;
+    for (Task& task : command.tasks) {
+      if (task.phase != Phase::kParked && task.phase != Phase::kBackingOff) continue;
+      if (filter.reason != Reason::kNone && task.reason != filter.reason) continue;
+      if (!filter.node.empty() && task.node != filter.node) continue;
+      if (static_cast<int>(tried.size()) == limit) {
+        ++remaining;
+        continue;
+      }
+      tried.emplace_back(id, task.node);
+      TryAgain({&command, &task}, actor, now, out);
+    }
+  }
+  Dispatch(now, out);
+  return tried;
+}
+
 absl::Status Queue::Retry(CommandId id, absl::string_view node, absl::string_view actor,
                           const Now& now, Changes& out) {
   const auto found = commands_.find(id);
@@ -238,8 +295,7 @@ absl::Status Queue::Retry(CommandId id, absl::string_view node, absl::string_vie
     if (!node.empty() && task.node != node) continue;
     if (task.phase != Phase::kParked && task.phase != Phase::kBackingOff) continue;
     any = true;
-    task.failures = task.losses = 0;
-    Move({&found->second, &task}, Phase::kQueued, actor, now, out);
+    TryAgain({&found->second, &task}, actor, now, out);
   }
   if (!any) {
     return MakeError(
@@ -269,10 +325,20 @@ absl::Status Queue::Skip(CommandId id, absl::string_view node, absl::string_view
     if (!ref) continue;
     ref.task->message =
         absl::StrCat("skipped by ", actor, ": ", note, " (last failure: ", ref.task->message, ")");
+    ref.task->failures = 0;  // accepted: the other nodes of a careful fan-out go on
     Finish(ref, Outcome::kFailed, actor, now, out);
   }
   Dispatch(now, out);
   return absl::OkStatus();
+}
+
+bool Queue::EndIfUnwanted(Ref ref, const Now& now, Changes& out) {
+  if (!ref.task->cancel_requested()) return EndIfSuperseded(ref, now, out);
+  ref.task->reason = Reason::kNone;
+  ref.task->message =
+      absl::StrCat("cancelled by ", ref.task->cancel_actor, ": ", ref.task->message);
+  Finish(ref, Outcome::kCancelled, ref.task->cancel_actor, now, out);
+  return true;
 }
 
 absl::Status Queue::Cancel(CommandId id, absl::string_view actor, const Now& now, Changes& out) {
@@ -285,7 +351,13 @@ absl::Status Queue::Cancel(CommandId id, absl::string_view actor, const Now& now
   for (Task& task : found->second.tasks) {
     if (task.waiting()) waiting.push_back(task.node);
     if (!task.in_flight()) continue;
-    task.cancel_requested = true;
+    if (!task.cancel_requested()) {
+      task.cancel_time = now.wall;
+      task.cancel_monotonic = now.monotonic;
+      task.cancel_actor = std::string(actor);
+      out.mutations.push_back(UpdateTask{id, task.phase, task.attempt, task.epoch, task});
+      AddEvent(EventType::kCancelRequested, id, task.node, actor, "", now, out);
+    }
     const NodeState* node = FindNode(task.node);
     if (node != nullptr && node->connected()) {
       out.effects.push_back(SendCancel{task.node, node->session, LeaseOf({&found->second, &task})});
@@ -302,255 +374,34 @@ absl::Status Queue::Cancel(CommandId id, absl::string_view actor, const Now& now
   return absl::OkStatus();
 }
 
-// --- moving tasks ---
-
-void Queue::AddEvent(EventType type, CommandId command, absl::string_view node,
-                     absl::string_view actor, absl::string_view message, const Now& now,
-                     Changes& out) {
-  Event event;
-  event.time = now.wall;
-  event.type = type;
-  event.command = command;
-  event.node = std::string(node);
-  event.actor = std::string(actor);
-  event.message = std::string(message);
-  out.mutations.push_back(std::move(event));
-}
-
-void Queue::Move(Ref ref, Phase to, absl::string_view actor, const Now& now, Changes& out) {
-  const Before before{ref.task->phase, ref.task->attempt, ref.task->epoch};
-  ref.task->phase = to;
-  Record(ref, before, actor, now, out);
-}
-
-void Queue::Record(Ref ref, const Before& before, absl::string_view actor, const Now& now,
-                   Changes& out) {
-  Task& task = *ref.task;
-  const bool was_in_flight = before.phase == Phase::kLeased || before.phase == Phase::kAccepted ||
-                             before.phase == Phase::kRunning || before.phase == Phase::kUnknown;
-  if (was_in_flight != task.in_flight()) {
-    if (NodeState* node = MutableNode(task.node)) {
-      node->in_flight += task.in_flight() ? 1 : -1;
-      dirty_.insert(node->name);
-    }
-  }
-  if (before.phase == Phase::kBackingOff) {
-    wakes_.erase({task.wake_monotonic, {ref.command->id, task.node}});
-    task.next_attempt_time = absl::InfiniteFuture();
-  }
-  task.phase_time = now.wall;
-  task.phase_monotonic = task.progress_monotonic = now.monotonic;
-  if (!task.in_flight()) {
-    task.step.clear();
-    task.step_index = task.step_count = 0;
-    task.wedged = false;
-  }
-  Event event;
-  event.time = now.wall;
-  event.type = EventType::kTaskChanged;
-  event.command = ref.command->id;
-  event.node = task.node;
-  event.attempt = task.attempt;
-  event.from_phase = static_cast<int>(before.phase);
-  event.to_phase = static_cast<int>(task.phase);
-  event.outcome = task.outcome;
-  event.reason = task.phase == Phase::kQueued || task.in_flight() ? Reason::kNone : task.reason;
-  event.actor = std::string(actor);
-  if (event.reason != Reason::kNone || !task.live()) event.message = task.message;
-  out.mutations.push_back(
-      UpdateTask{ref.command->id, before.phase, before.attempt, before.epoch, task});
-  out.mutations.push_back(std::move(event));
-  // What the next hello tells again may wait for company; everything else is written now.
-  out.urgent |= task.phase != Phase::kAccepted && task.phase != Phase::kRunning;
-  UpdateReady(ref);
-}
-
-void Queue::Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now& now,
-                   Changes& out) {
-  Command& command = *ref.command;
-  const CommandId id = command.id;
-  const LaneKey lane{ref.task->node, command.resource_key};
-  const Before before{ref.task->phase, ref.task->attempt, ref.task->epoch};
-  if (outcome == Outcome::kSucceeded) {
-    ref.task->reason = Reason::kNone;
-    ref.task->message.clear();
-    ref.task->evidence.clear();
-  }
-  ref.task->phase = Phase::kFinished;
-  ref.task->outcome = outcome;
-  const auto members = lanes_.find(lane);
-  if (members != lanes_.end()) {
-    members->second.erase(id);
-    if (members->second.empty()) lanes_.erase(members);
-  }
-  --live_tasks_;
-  Record(ref, before, actor, now, out);
-  UpdateReadyFront(lane);
-  if (outcome == Outcome::kCancelled || outcome == Outcome::kExpired) {
-    // What was to follow this task must not happen without it.
-    std::vector<std::string> later;
-    for (const Task& task : command.tasks) {
-      if (task.stage > ref.task->stage && task.waiting()) later.push_back(task.node);
-    }
-    for (const std::string& node : later) {
-      const Ref next = FindRef(id, node);
-      if (!next || !next.task->waiting()) continue;
-      next.task->message = outcome == Outcome::kCancelled
-                               ? "an earlier stage was cancelled"
-                               : "an earlier stage was not started in time";
-      Finish(next, outcome, actor, now, out);
-    }
-    if (Find(id) == nullptr) return;  // the last of them ended the command
-  }
-  for (Task& task : command.tasks) UpdateReady({&command, &task});
-  const bool done = std::none_of(command.tasks.begin(), command.tasks.end(),
-                                 [](const Task& task) { return task.live(); });
-  if (done) FinishCommand(id, now, out);
-}
-
-void Queue::FinishCommand(CommandId id, const Now& now, Changes& out) {
-  const auto found = commands_.find(id);
-  Command& command = found->second;
-  command.state = StateOf(command);
-  command.finish_time = now.wall;
-  out.mutations.push_back(hostq::manager::FinishCommand{id, command.state, now.wall});
-  AddEvent(EventType::kCommandFinished, id, "", kManager, NameOf(command.state), now, out);
-  if (!command.request_id.empty()) requests_.erase(command.request_id);
-  expiries_.erase({command.not_after, id});
-  finished_.push_back(std::move(command));
-  commands_.erase(found);
-}
-
-void Queue::BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_view actor,
-                    const Now& now, Changes& out) {
-  const absl::Duration delay = BackoffDelay(policy, n, random_);
-  const Before before{ref.task->phase, ref.task->attempt, ref.task->epoch};
-  ref.task->phase = Phase::kBackingOff;
-  ref.task->next_attempt_time = now.wall + delay;
-  ref.task->wake_monotonic = now.monotonic + delay;
-  wakes_.insert({ref.task->wake_monotonic, {ref.command->id, ref.task->node}});
-  Record(ref, before, actor, now, out);
-}
-
-void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out) {
-  if (EndIfSuperseded(ref, now, out)) return;
-  Task& task = *ref.task;
-  task.reason = reason;
-  if (reason == Reason::kInterrupted) {
-    ++task.interruptions;
-    return BackOff(ref, policy_.refusal, task.interruptions, actor, now, out);
-  }
-  switch (InfoOf(reason).reason_class) {
-    case ReasonClass::kEnvironment:
-      return BackOff(ref, policy_.environment, task.attempt, actor, now, out);
-    case ReasonClass::kConflict:
-    case ReasonClass::kInvalid:
-      return Move(ref, Phase::kParked, actor, now, out);
-    case ReasonClass::kFinal:
-      return Finish(ref, Outcome::kFailed, actor, now, out);
-    case ReasonClass::kTransient:
-    case ReasonClass::kWait:
-    case ReasonClass::kRefusal:
-      break;
-  }
-  if (++task.failures >= policy_.max_transient_failures) {
-    return Move(ref, Phase::kParked, actor, now, out);
-  }
-  BackOff(ref, policy_.transient, task.failures, actor, now, out);
-}
-
-void Queue::Lose(Ref ref, const Now& now, Changes& out) {
-  ++ref.task->losses;
-  ref.task->reason = Reason::kOutcomeUnknown;
-  ref.task->message = "the node no longer has what it had accepted (was its journal lost?)";
-  if (ref.task->phase != Phase::kUnknown) Move(ref, Phase::kUnknown, kManager, now, out);
-  if (EndIfSuperseded(ref, now, out)) return;
-  if (ref.task->losses > policy_.max_losses) {
-    return Move(ref, Phase::kParked, kManager, now, out);
-  }
-  // Every step looks before it acts: sending it again reads back what is there.
-  Move(ref, Phase::kQueued, kManager, now, out);
-}
-
-// --- dispatch ---
-
-void Queue::UpdateReady(Ref ref) {
-  const Task& task = *ref.task;
-  const auto lane = lanes_.find({task.node, ref.command->resource_key});
-  const bool front = lane != lanes_.end() && *lane->second.begin() == ref.command->id;
-  if (front && task.phase == Phase::kQueued && StageReached(*ref.command, task.stage)) {
-    if (ready_[task.node].insert(ref.command->id).second) dirty_.insert(task.node);
-    return;
-  }
-  const auto ready = ready_.find(task.node);
-  if (ready != ready_.end()) ready->second.erase(ref.command->id);
-}
-
-void Queue::UpdateReadyFront(const LaneKey& lane) {
-  const auto members = lanes_.find(lane);
-  if (members == lanes_.end()) return;
-  const Ref front = FindRef(*members->second.begin(), lane.first);
-  if (front) UpdateReady(front);
-}
-
-uint64_t Queue::NextEpoch(Changes& out) {
-  if (leases_ == std::numeric_limits<uint32_t>::max()) RaiseTerm(term_ + 1, out);
-  return (term_ << 32) | ++leases_;
-}
-
-void Queue::RaiseTerm(uint64_t term, Changes& out) {
-  term_ = term;
-  leases_ = 0;
-  out.mutations.push_back(SetTerm{term_});
-  out.urgent = true;
-}
-
-void Queue::Send(Ref ref, NodeState& node, const Now& now, Changes& out) {
-  Task& task = *ref.task;
-  const Before before{task.phase, task.attempt, task.epoch};
-  ++task.attempt;
-  task.epoch = NextEpoch(out);
-  task.phase = Phase::kLeased;
-  Record(ref, before, kManager, now, out);
-  out.effects.push_back(SendAssign{node.name, node.session, LeaseOf(ref), ref.command->kind,
-                                   ref.command->resource_key, ref.command->work, node.roles,
-                                   ref.command->timeout});
-}
-
-void Queue::DispatchTo(NodeState& node, const Now& now, Changes& out) {
-  if (!node.connected() || node.paused || node.draining) return;
-  const auto ready = ready_.find(node.name);
-  if (ready == ready_.end()) return;
-  // A copy: sending takes members out.
-  const std::vector<CommandId> candidates(ready->second.begin(), ready->second.end());
-  for (const CommandId id : candidates) {
-    if (node.in_flight >= node.credits) return;
-    const Ref ref = FindRef(id, node.name);
-    HOSTQ_CHECK(ref);
-    if (ref.command->needs_ready && !node.admitted) continue;
-    if (std::find(node.kinds.begin(), node.kinds.end(), ref.command->kind) == node.kinds.end()) {
-      continue;
-    }
-    Send(ref, node, now, out);
-  }
-}
-
-void Queue::Dispatch(const Now& now, Changes& out) {
-  // Sending marks its node again; what it can take it has.
-  for (const std::string& name : std::exchange(dirty_, {})) {
-    if (NodeState* node = MutableNode(name)) DispatchTo(*node, now, out);
-  }
-  dirty_.clear();
-}
-
 // --- time ---
 
+absl::Duration Queue::lateness(const Now& now) const {
+  return now.monotonic - worst_gap_at_ < absl::Minutes(1) ? worst_gap_ : absl::ZeroDuration();
+}
+
 void Queue::Tick(const Now& now, Changes& out) {
+  if (last_tick_) {
+    const absl::Duration gap = now.monotonic - *last_tick_;
+    if (gap >= lateness(now)) {
+      worst_gap_ = gap;
+      worst_gap_at_ = now.monotonic;
+    }
+  }
+  last_tick_ = now.monotonic;
   while (!wakes_.empty() && wakes_.begin()->first <= now.monotonic) {
     const auto [id, node] = wakes_.begin()->second;
     const Ref ref = FindRef(id, node);
     HOSTQ_CHECK(ref && ref.task->phase == Phase::kBackingOff);
     Move(ref, Phase::kQueued, kManager, now, out);
+  }
+  while (!starts_.empty() && starts_.begin()->first <= now.wall) {
+    const auto found = commands_.find(starts_.begin()->second);
+    starts_.erase(starts_.begin());
+    Command& command = found->second;
+    command.delayed = false;
+    UpdateReadyAll(command);
+    if (!command.supersedes.empty()) SupersedeWaiting(command, now, out);
   }
   while (!expiries_.empty() && expiries_.begin()->first <= now.wall) {
     const CommandId id = expiries_.begin()->second;

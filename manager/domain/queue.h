@@ -20,16 +20,22 @@
 
 namespace hostq::manager {
 
-// Rules of retry. Transient failures are tried again a limited number of times; what somebody has
-// to mend in the environment is tried again until it is mended; everything else is parked.
-struct RetryPolicy {
-  BackoffPolicy transient{absl::Seconds(1), absl::Minutes(5)};
-  int max_transient_failures = 10;
-  BackoffPolicy environment{absl::Seconds(5), absl::Seconds(30)};
-  // A refusal (buffer full, stale epoch) is sent again soon.
+// Rules of retry that are the same for every command; see RetryRules for those that are not.
+struct QueuePolicy {
+  // A refusal (buffer full, stale epoch) and an interruption are sent again soon.
   BackoffPolicy refusal{absl::Seconds(1), absl::Seconds(30)};
-  // Leases lost in a row before the task is parked.
+  // A node whose environment keeps tasks from succeeding is looked at so often.
+  BackoffPolicy check{absl::Seconds(5), absl::Seconds(30)};
+  // The task is parked when it loses more leases than this within the window.
   int max_losses = 3;
+  absl::Duration loss_window = absl::Hours(72);
+};
+
+// Which tasks a retry is meant for. Empty and kNone: any.
+struct RetryFilter {
+  Reason reason = Reason::kNone;
+  std::string node;
+  std::string kind;
 };
 
 // What a node says when it connects.
@@ -41,6 +47,7 @@ struct HelloFacts {
   int credits = 0;
   absl::Duration clock_skew;
   uint64_t max_epoch = 0;
+  absl::Time certificate_start_time = absl::InfinitePast();
   absl::Time certificate_expire_time = absl::InfiniteFuture();
   struct InFlight {
     Lease lease;
@@ -66,7 +73,7 @@ struct ResultFacts {
 // sent; nothing of it may leave before the mutations are durable. Not thread-safe.
 class Queue {
  public:
-  Queue(uint64_t term, Random& random, RetryPolicy policy = {});
+  Queue(uint64_t term, Random& random, QueuePolicy policy = {});
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
@@ -77,6 +84,15 @@ class Queue {
   // --- desired state ---
   // Adds a node or changes its stored part.
   void SetNode(const NodeState& node, const Now& now, Changes& out);
+  // Stops a kind or a resource key (nothing of it is sent; what was sent goes on), or lets it go
+  // on.
+  void SetPause(const PauseKey& key, const std::optional<Pause>& pause, const Now& now,
+                Changes& out);
+  // Tasks that were parked for their node's environment go on if the check does not show their
+  // reason any more.
+  void NodeChecked(const NodeCheck& check, const Now& now, Changes& out);
+  // Nodes that should be looked at now, because tasks are parked for their environment.
+  std::vector<std::string> NodesToCheck(const Now& now);
   // Ends its session and cancels its unfinished tasks.
   void RemoveNode(absl::string_view name, const Now& now, absl::string_view actor, Changes& out);
 
@@ -88,11 +104,18 @@ class Queue {
   // Errors: NOT_FOUND (UNKNOWN_COMMAND), FAILED_PRECONDITION (NOT_RETRYABLE).
   absl::Status Retry(CommandId id, absl::string_view node, absl::string_view actor, const Now& now,
                      Changes& out);
+  // Tries at most `limit` of those parked and backing-off tasks, the oldest first. Returns the
+  // tasks that are tried; `remaining` is how many more there are.
+  std::vector<std::pair<CommandId, std::string>> RetryMatching(const RetryFilter& filter, int limit,
+                                                               absl::string_view actor,
+                                                               const Now& now, int& remaining,
+                                                               Changes& out);
   // They end as FAILED. Errors as Retry.
   absl::Status Skip(CommandId id, absl::string_view node, absl::string_view actor,
                     absl::string_view note, const Now& now, Changes& out);
-  // What waits at the manager ends as CANCELLED; what is with a node is told to be dropped if it
-  // has not begun. Errors: NOT_FOUND, FAILED_PRECONDITION (COMMAND_FINISHED).
+  // What waits at the manager ends as CANCELLED; the node is told to give up what it has: before
+  // its first step, or after the step it is in, and it reports what took effect. Errors: NOT_FOUND,
+  // FAILED_PRECONDITION (COMMAND_FINISHED).
   absl::Status Cancel(CommandId id, absl::string_view actor, const Now& now, Changes& out);
 
   // --- sessions ---
@@ -112,7 +135,7 @@ class Queue {
              const Now& now);
 
   // --- time ---
-  // Backing-off tasks whose time has come, and tasks whose not-after has passed.
+  // Backing-off tasks and delayed commands whose time has come; tasks whose not-after has passed.
   void Tick(const Now& now, Changes& out);
 
   // --- reading ---
@@ -124,8 +147,20 @@ class Queue {
   const Command* FindRequest(absl::string_view request_id) const;
   // The command whose unfinished task is next in front of this one on its node and key. Null: none.
   const Command* Ahead(const Command& command, absl::string_view node) const;
+  // Some task of this node and key is not finished.
+  bool Busy(const std::string& node, const std::string& resource_key) const {
+    return lanes_.find({node, resource_key}) != lanes_.end();
+  }
+  // Null: not paused.
+  const Pause* FindPause(const PauseKey& key) const;
+  const std::map<PauseKey, Pause>& pauses() const { return pauses_; }
+  // Fan-out: how many nodes are at it, and how many are failing.
+  static int Underway(const Command& command);
+  static int Failing(const Command& command);
   // All tasks of the earlier stages are finished, and none of them cancelled or expired.
   static bool StageReached(const Command& command, int stage);
+  // How late Tick was called, at worst in the last minute.
+  absl::Duration lateness(const Now& now) const;
   size_t live_tasks() const { return live_tasks_; }
   uint64_t term() const { return term_; }
   // Commands that finished since the last call; they are gone from commands() and the caller
@@ -148,6 +183,16 @@ class Queue {
     uint64_t epoch;
   };
 
+  // What waits to be sent to a node: the highest priority first, then the oldest.
+  using Ready = std::set<std::pair<int, CommandId>>;
+  // Tasks of a node that are parked for its environment.
+  struct Ailing {
+    std::set<CommandId> tasks;
+    absl::Duration since = -absl::InfiniteDuration();  // the latest of them
+    absl::Duration next_check;
+    int checks = 0;
+  };
+
   Ref FindRef(CommandId id, absl::string_view node);
   // The task of this lease, if it is the task's current one.
   Ref FindLease(const Lease& lease);
@@ -162,15 +207,20 @@ class Queue {
   void Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now& now, Changes& out);
   void FinishCommand(CommandId id, const Now& now, Changes& out);
   void Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out);
+
   void BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_view actor, const Now& now,
                Changes& out);
   // The node does not have what it had accepted: sent again, and the node sees what is there.
   void Lose(Ref ref, const Now& now, Changes& out);
+  void Delay(Command& command, const Now& now);
+  void TryAgain(Ref ref, absl::string_view actor, const Now& now, Changes& out);
   // The next command on the task's node and key that supersedes it. Null: none.
   const Command* SupersededBy(Ref ref) const;
   void SupersedeWaiting(const Command& by, const Now& now, Changes& out);
-  // For a task that has come back from its node without having succeeded: whether that ended it.
   bool EndIfSuperseded(Ref ref, const Now& now, Changes& out);
+  // A task that has come back from its node without having succeeded ends if its cancellation was
+  // asked for or a newer command superseded it. Whether it did.
+  bool EndIfUnwanted(Ref ref, const Now& now, Changes& out);
   Lease LeaseOf(Ref ref) const;
   uint64_t NextEpoch(Changes& out);
   void RaiseTerm(uint64_t term, Changes& out);
@@ -178,27 +228,37 @@ class Queue {
   void DispatchTo(NodeState& node, const Now& now, Changes& out);
   // Sends every node that may be able to take more what it can take.
   void Dispatch(const Now& now, Changes& out);
+  // Nothing stands in its way but its node.
+  bool MayBeSent(Ref ref) const;
   // Puts the task into or takes it out of its node's ready set, as it should be.
   void UpdateReady(Ref ref);
+  void UpdateReadyAll(Command& command);
+  void UpdateAiling(Ref ref, const Now& now);
   void UpdateReadyFront(const LaneKey& lane);
   void AddEvent(EventType type, CommandId command, absl::string_view node, absl::string_view actor,
                 absl::string_view message, const Now& now, Changes& out);
 
   uint64_t term_;
   Random& random_;
-  const RetryPolicy policy_;
+  const QueuePolicy policy_;
   uint32_t leases_ = 0;  // in this term
   std::map<CommandId, Command> commands_;
   std::map<std::string, NodeState, std::less<>> nodes_;
   std::map<LaneKey, std::set<CommandId>> lanes_;
-  // By node: queued, in front of their lane, stage reached. Only the node decides.
-  std::map<std::string, std::set<CommandId>, std::less<>> ready_;
+  // By node: those that MayBeSent. Only the node decides.
+  std::map<std::string, Ready, std::less<>> ready_;
+  std::map<std::string, Ailing, std::less<>> ailing_;  // by node
+  std::map<PauseKey, Pause> pauses_;
   std::set<std::string, std::less<>> dirty_;  // nodes to dispatch to
   std::set<std::pair<absl::Duration, std::pair<CommandId, std::string>>> wakes_;
   std::set<std::pair<absl::Time, CommandId>> expiries_;
+  std::set<std::pair<absl::Time, CommandId>> starts_;  // delayed commands
   absl::flat_hash_map<std::string, CommandId> requests_;
   std::vector<Command> finished_;
   size_t live_tasks_ = 0;
+  std::optional<absl::Duration> last_tick_;  // monotonic
+  absl::Duration worst_gap_;                 // between two ticks, and when the later one was
+  absl::Duration worst_gap_at_;
 };
 
 // Epochs grow with every lease of the cluster, across restarts: the manager's term in the upper 32

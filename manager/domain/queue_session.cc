@@ -36,8 +36,10 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
   node->credits = hello.credits;
   node->agent_version = hello.agent_version;
   node->clock_skew = hello.clock_skew;
+  node->certificate_start_time = hello.certificate_start_time;
   node->certificate_expire_time = hello.certificate_expire_time;
   node->outbox = static_cast<int>(hello.outbox.size());
+  node->outbox_since = node->outbox == 0 ? absl::InfiniteDuration() : now.monotonic;
   AddEvent(EventType::kNodeConnected, 0, node->name, NodeActor(node->name), hello.agent_version,
            now, out);
   // The node has seen leases of ours that we do not remember (the database was restored from a
@@ -61,14 +63,14 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
     if (const auto found = has.find(lease); found != has.end()) {
       const Phase phase = found->second ? Phase::kRunning : Phase::kAccepted;
       if (ref.task->phase != phase) Move(ref, phase, NodeActor(name), now, out);
-      if (ref.task->cancel_requested) {
+      if (ref.task->cancel_requested()) {
         out.effects.push_back(SendCancel{name, node->session, lease});
       }
       has.erase(found);
     } else if (std::find(hello.outbox.begin(), hello.outbox.end(), lease) != hello.outbox.end()) {
       ref.task->progress_monotonic = now.monotonic;  // its result follows
     } else if (ref.task->phase == Phase::kLeased) {
-      if (EndIfSuperseded(ref, now, out)) continue;
+      if (EndIfUnwanted(ref, now, out)) continue;
       Move(ref, Phase::kQueued, kManager, now, out);  // it never arrived
     } else {
       Lose(ref, now, out);
@@ -104,10 +106,8 @@ void Queue::Refused(const Lease& lease, Reason reason, absl::string_view message
   ++task.refusals;
   task.reason = reason;
   task.message = std::string(message);
-  if (task.cancel_requested) {
-    Finish(ref, Outcome::kCancelled, NodeActor(lease.node), now, out);
-  } else if (EndIfSuperseded(ref, now, out)) {
-    // The newer one is sent in its place.
+  if (EndIfUnwanted(ref, now, out)) {
+    // Not sent again.
   } else if (const ReasonClass c = InfoOf(reason).reason_class;
              c == ReasonClass::kConflict || c == ReasonClass::kInvalid) {
     Move(ref, Phase::kParked, NodeActor(lease.node), now, out);
@@ -150,11 +150,7 @@ void Queue::Result(const ResultFacts& result, uint64_t session, const Now& now, 
   } else {
     ref.task->message = result.message;
     ref.task->evidence = result.evidence;
-    if (ref.task->cancel_requested && result.reason == Reason::kInterrupted) {
-      Finish(ref, Outcome::kCancelled, actor, now, out);
-    } else {
-      Fail(ref, result.reason, actor, now, out);
-    }
+    Fail(ref, result.reason, actor, now, out);
   }
   Dispatch(now, out);
 }
@@ -166,6 +162,8 @@ void Queue::Heard(absl::string_view name, uint64_t session, absl::Duration clock
   node->heard_monotonic = now.monotonic;
   node->clock_skew = clock_skew;
   node->outbox = outbox;
+  node->outbox_since =
+      outbox == 0 ? absl::InfiniteDuration() : std::min(node->outbox_since, now.monotonic);
 }
 
 }  // namespace hostq::manager

@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/base/backoff.h"
 #include "common/base/reason.h"
 
 namespace hostq::manager {
@@ -58,6 +60,19 @@ absl::string_view NameOf(CommandState state);
 
 using Evidence = std::map<std::string, std::string>;
 
+// How a task is tried again after a failure that may pass. Refusals, lost leases, interruptions and
+// failures of the node's environment are not counted here.
+struct RetryRules {
+  BackoffPolicy backoff{absl::Seconds(1), absl::Minutes(5)};
+  // Failures until it is parked; at least 1.
+  int max_attempts = 10;
+  // Parked at the first failure this long after the first attempt.
+  absl::Duration max_elapsed = absl::InfiniteDuration();
+  // Parked at once.
+  std::vector<Reason> never;
+  bool operator==(const RetryRules&) const = default;
+};
+
 // A command on one node. Identified by (command, node).
 struct Task {
   std::string node;
@@ -80,6 +95,14 @@ struct Task {
   absl::Time phase_time;
   // kBackingOff: when it is tried again, for display and to survive a restart.
   absl::Time next_attempt_time = absl::InfiniteFuture();
+  // First attempt since it was submitted or retried by a person: RetryRules::max_elapsed counts
+  // from here. InfinitePast: none yet.
+  absl::Time budget_time = absl::InfinitePast();
+  // The first of the counted lost leases.
+  absl::Time loss_time = absl::InfinitePast();
+  // Somebody wants what is with the node to be given up. InfiniteFuture: nobody.
+  absl::Time cancel_time = absl::InfiniteFuture();
+  std::string cancel_actor;
 
   // What follows is not stored: it is known again after the next hello.
   absl::Duration phase_monotonic;     // when it entered the phase, or was loaded
@@ -89,7 +112,7 @@ struct Task {
   int step_index = 0;
   int step_count = 0;
   bool wedged = false;
-  bool cancel_requested = false;
+  absl::Duration cancel_monotonic;  // when the cancellation was asked for, or loaded
 
   bool live() const { return phase != Phase::kFinished; }
   // The node may be working on it.
@@ -99,6 +122,15 @@ struct Task {
   }
   // Neither with the node nor finished: may be cancelled, superseded, skipped.
   bool waiting() const { return live() && !in_flight(); }
+  bool cancel_requested() const { return cancel_time != absl::InfiniteFuture(); }
+  // Has begun and not ended: occupies one of the command's places (Command::max_parallel).
+  bool underway() const { return live() && attempt > 0; }
+  // Counts against Command::max_failures: a failure that nobody has accepted by skipping it.
+  bool failing() const {
+    return outcome == Outcome::kFailed
+               ? failures > 0
+               : phase == Phase::kParked || (phase == Phase::kBackingOff && failures > 0);
+  }
 };
 
 // What somebody asked for. Fields above the line never change after it was accepted.
@@ -116,6 +148,16 @@ struct Command {
   std::string work;
   absl::Time create_time;
   absl::Time not_after = absl::InfiniteFuture();
+  // Not sent before. It keeps its place: later commands on its key wait for it.
+  absl::Time not_before = absl::InfinitePast();
+  // Of two tasks that may be sent to a node, the one with the higher priority goes first. The order
+  // on a key is not touched by it.
+  int priority = 0;
+  // Fan-out: at most so many nodes at once (0: all), and no further node once more than so many
+  // are failing (-1: never mind).
+  int max_parallel = 0;
+  int max_failures = -1;
+  RetryRules retry;
   // From start to finish on the node.
   absl::Duration timeout = absl::Minutes(5);
   // Waits until its node has passed the preflight.
@@ -127,7 +169,10 @@ struct Command {
   absl::Time finish_time = absl::InfiniteFuture();
   // In order of stage, then node; at most one for each node.
   std::vector<Task> tasks;
+  // not_before lies in the future. Not stored.
+  bool delayed = false;
 
+  bool fans_out_slowly() const { return max_parallel > 0 || max_failures >= 0; }
   Task* FindTask(absl::string_view node);
   const Task* FindTask(absl::string_view node) const;
 };
@@ -143,6 +188,16 @@ struct Lease {
 
 // "COMMAND/NODE".
 std::string TaskIdOf(CommandId command, absl::string_view node);
+
+// Who stopped something, when and why.
+struct Pause {
+  std::string actor;
+  std::string note;
+  absl::Time time;
+};
+// What is stopped: every command of a kind, or on a resource key.
+enum class PauseScope : int { kKind = 1, kResourceKey = 2 };
+using PauseKey = std::pair<PauseScope, std::string>;
 
 // What the queue knows of a node. The first part is stored with the cluster's resources and set
 // with Queue::SetNode; the second part is the session.
@@ -165,7 +220,10 @@ struct NodeState {
   int in_flight = 0;
   std::string agent_version;
   absl::Duration clock_skew;
+  // Results that wait on the node for an acknowledgement, and since when (Now::monotonic).
   int outbox = 0;
+  absl::Duration outbox_since = absl::InfiniteDuration();
+  absl::Time certificate_start_time = absl::InfinitePast();
   absl::Time certificate_expire_time = absl::InfiniteFuture();
 
   bool connected() const { return session != 0; }
@@ -184,6 +242,9 @@ enum class EventType : int {
   kNodeResumed = 9,
   kNodeRemoved = 10,
   kNodePreflight = 11,
+  kCancelRequested = 12,
+  kPaused = 13,  // a kind or a resource key
+  kResumed = 14,
 };
 
 struct Event {

@@ -7,22 +7,32 @@
 #include "common/base/error.h"
 
 namespace hostq::manager {
+namespace {
+
+absl::Status TooManyRequests() {
+  return MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                   "too many requests are waiting; try again in a second");
+}
+
+}  // namespace
 
 Engine::Engine(Store& store, Resources& resources, Clock& clock, Random& random, Options options)
     : store_(store), resources_(resources), clock_(clock), random_(random), options_(options) {}
 
 Engine::~Engine() { Stop(); }
 
-absl::Status Engine::Start(Snapshot snapshot, std::vector<NodeState> nodes) {
+absl::Status Engine::Start(Snapshot snapshot, std::vector<NodeState> nodes,
+                           const std::map<PauseKey, Pause>& pauses) {
   const uint64_t term = snapshot.term + 1;
   const Mutation set_term = SetTerm{term};
   HOSTQ_RETURN_IF_ERROR(store_.Commit(absl::MakeConstSpan(&set_term, 1)));
-  queue_ = std::make_unique<Queue>(term, random_, options_.retry);
+  queue_ = std::make_unique<Queue>(term, random_, options_.queue);
   ids_ = std::make_unique<IdSource>(random_, snapshot.last_command);
   next_sequence_ = snapshot.last_sequence + 1;
   const Now now = ReadClocks();
   next_tick_ = now.monotonic;
   for (const NodeState& node : nodes) queue_->SetNode(node, now, changes_);
+  for (const auto& [key, pause] : pauses) queue_->SetPause(key, pause, now, changes_);
   for (Command& command : snapshot.live) queue_->Load(std::move(command), now);
   const MutexLock lock(mutex_);
   committed_sequence_ = snapshot.last_sequence;
@@ -106,6 +116,7 @@ void Engine::RunOnce() {
   }
   if (now.monotonic >= next_tick_ && failed().ok()) {
     queue_->Tick(now, changes_);
+    CheckNodes(now);
     FollowUp(now);
     next_tick_ = now.monotonic + options_.tick;
   }
@@ -122,6 +133,20 @@ void Engine::FollowUp(const Now& now) {
   }
 }
 
+void Engine::CheckNodes(const Now& now) {
+  for (const std::string& name : queue_->NodesToCheck(now)) {
+    std::optional<PlannedCommand> plan = resources_.CheckNode(*queue_->FindNode(name));
+    if (plan && !queue_->Busy(name, plan->resource_key)) EnqueueOwn(*std::move(plan), now);
+  }
+}
+
+void Engine::EnqueueOwn(PlannedCommand plan, const Now& now) {
+  Submission submission;
+  submission.actor = "manager";
+  CommandId id = 0;
+  Enqueue(std::move(plan), submission, now, &id);
+}
+
 void Engine::ApplyChangeSet(ChangeSet changes, absl::string_view actor, const Now& now) {
   const bool any = !changes.resources.empty() || !changes.events.empty();
   for (ResourceChange& change : changes.resources) changes_.mutations.push_back(std::move(change));
@@ -131,6 +156,8 @@ void Engine::ApplyChangeSet(ChangeSet changes, absl::string_view actor, const No
     changes_.mutations.push_back(std::move(event));
   }
   for (const NodeState& node : changes.nodes) queue_->SetNode(node, now, changes_);
+  for (const auto& [key, pause] : changes.pauses) queue_->SetPause(key, pause, now, changes_);
+  for (const NodeCheck& check : changes.checks) queue_->NodeChecked(check, now, changes_);
   for (const std::string& node : changes.removed_nodes) {
     queue_->RemoveNode(node, now, actor, changes_);
   }
@@ -154,6 +181,9 @@ void Engine::CommitAndRelease(const Now& now) {
     }
     status = store_.Commit(changes.mutations);
     if (!status.ok()) Fail(status);
+    const MutexLock lock(mutex_);
+    // Before the replies: who was told of a change finds its events.
+    if (status.ok()) committed_sequence_ = next_sequence_ - 1;
   }
   if (!status.ok()) changes.effects.clear();
   // Replies first: a session learns that it is welcome before it gets work.
@@ -209,7 +239,6 @@ void Engine::Announce(int64_t sequence) {
   std::vector<std::pair<uint64_t, std::shared_ptr<Listener>>> listeners;
   {
     const MutexLock lock(mutex_);
-    committed_sequence_ = sequence;
     listeners = listeners_;
   }
   for (const auto& [handle, listener] : listeners) listener->Call(sequence);
@@ -256,6 +285,12 @@ void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const No
   command.work = std::move(plan.work);
   command.create_time = now.wall;
   command.not_after = submission.not_after;
+  command.not_before = submission.not_before;
+  command.priority = submission.priority;
+  command.max_parallel = submission.max_parallel;
+  command.max_failures = submission.max_failures;
+  command.retry = std::move(plan.retry);
+  if (submission.retry) submission.retry(command.retry);
   command.timeout = plan.timeout;
   command.needs_ready = plan.needs_ready;
   command.supersedes = std::move(plan.supersedes);
@@ -304,8 +339,7 @@ void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Sub
         });
   };
   if (!Post(std::move(handle), true)) {
-    done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                   "too many requests are waiting"));
+    done(TooManyRequests());
   }
 }
 
@@ -337,8 +371,7 @@ void Engine::Act(CommandId id, std::function<absl::Status(const Now&)> act, Comm
     });
   };
   if (!Post(std::move(handle), true)) {
-    done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                   "too many requests are waiting"));
+    done(TooManyRequests());
   }
 }
 
@@ -349,6 +382,20 @@ void Engine::Retry(CommandId id, std::string node, std::string actor, CommandCal
         return queue_->Retry(id, node, actor, now, changes_);
       },
       std::move(done));
+}
+
+void Engine::RetryMatching(RetryFilter filter, int limit, std::string actor,
+                           std::function<void(absl::StatusOr<Retried>)> done) {
+  auto handle = [this, filter = std::move(filter), limit, actor = std::move(actor),
+                 done](const Now& now) {
+    if (absl::Status status = failed(); !status.ok()) return done(status);
+    Retried retried;
+    retried.tasks = queue_->RetryMatching(filter, limit, actor, now, retried.remaining, changes_);
+    replies_.push_back([done, retried = std::move(retried)](const absl::Status& status) {
+      status.ok() ? done(retried) : done(status);
+    });
+  };
+  if (!Post(std::move(handle), true)) done(TooManyRequests());
 }
 
 void Engine::Skip(CommandId id, std::string node, std::string actor, std::string note,
@@ -377,8 +424,7 @@ void Engine::Change(std::function<absl::StatusOr<ChangeSet>(const Now&)> change,
     replies_.push_back([done](const absl::Status& status) { done(status); });
   };
   if (!Post(std::move(handle), true)) {
-    done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                   "too many requests are waiting"));
+    done(TooManyRequests());
   }
 }
 
@@ -409,10 +455,7 @@ void Engine::Connect(HelloFacts hello, std::shared_ptr<AgentSession> session,
                 const absl::Status& status) { status.ok() ? done(welcomed) : done(status); });
         const NodeState& node = *queue_->FindNode(hello.node);
         if (std::optional<PlannedCommand> plan = resources_.NodeConnected(node)) {
-          Submission submission;
-          submission.actor = "manager";
-          CommandId id = 0;
-          Enqueue(*std::move(plan), submission, now, &id);
+          EnqueueOwn(*std::move(plan), now);
         }
       },
       false);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,9 @@ class Resources {
   virtual ChangeSet CommandFinished(const Command& command) = 0;
   // What to do first with a node that has just connected (its first preflight).
   virtual std::optional<PlannedCommand> NodeConnected(const NodeState& node) = 0;
+  // A look at a node whose environment keeps tasks from succeeding (a preflight). Its result comes
+  // back as ChangeSet::checks of AttemptEnded.
+  virtual std::optional<PlannedCommand> CheckNode(const NodeState& node) = 0;
 };
 
 // A connected agent. Methods are called on the engine's thread, after the commit that justifies
@@ -54,6 +58,13 @@ struct Submission {
   std::string request_id;  // empty: none
   std::string request;     // see Command::request
   absl::Time not_after = absl::InfiniteFuture();
+  // See Command.
+  absl::Time not_before = absl::InfinitePast();
+  int priority = 0;
+  int max_parallel = 0;
+  int max_failures = -1;
+  // Changes the kind's rules of retry. Optional.
+  std::function<void(RetryRules&)> retry;
   // Runs on the engine's thread; may look at and change the cluster.
   std::function<absl::StatusOr<PlannedCommand>(const Now&)> plan;
 };
@@ -85,15 +96,17 @@ class Engine {
     absl::Duration tick = absl::Milliseconds(250);
     size_t max_live_tasks = 1'000'000;
     size_t max_mailbox = 100'000;
-    RetryPolicy retry;
+    QueuePolicy queue;
   };
 
   Engine(Store& store, Resources& resources, Clock& clock, Random& random, Options options);
   ~Engine();
 
   // Makes a new term durable and takes over what `snapshot` (from store.Load()) has. `nodes` are
-  // the nodes of the cluster. Does not start the thread: call Run in one, or StartThread.
-  absl::Status Start(Snapshot snapshot, std::vector<NodeState> nodes);
+  // the nodes of the cluster, `pauses` the kinds and keys that are paused. Does not start the
+  // thread: call RunOnce, or StartThread.
+  absl::Status Start(Snapshot snapshot, std::vector<NodeState> nodes,
+                     const std::map<PauseKey, Pause>& pauses = {});
   void StartThread();
   // Ends the thread after the batch it is in; what is left in the mailbox is answered UNAVAILABLE
   // (SHUTTING_DOWN). May be called twice.
@@ -109,6 +122,12 @@ class Engine {
   // See Queue. The command as it is afterwards.
   using CommandCallback = std::function<void(absl::StatusOr<Command>)>;
   void Retry(CommandId id, std::string node, std::string actor, CommandCallback done);
+  struct Retried {
+    std::vector<std::pair<CommandId, std::string>> tasks;
+    int remaining = 0;
+  };
+  void RetryMatching(RetryFilter filter, int limit, std::string actor,
+                     std::function<void(absl::StatusOr<Retried>)> done);
   void Skip(CommandId id, std::string node, std::string actor, std::string note,
             CommandCallback done);
   void Cancel(CommandId id, std::string actor, CommandCallback done);
@@ -161,6 +180,8 @@ class Engine {
   absl::StatusOr<std::optional<Command>> FindEarlier(const std::string& request_id);
   void Enqueue(PlannedCommand plan, const Submission& submission, const Now& now, CommandId* id);
   void ApplyChangeSet(ChangeSet changes, absl::string_view actor, const Now& now);
+  void EnqueueOwn(PlannedCommand plan, const Now& now);
+  void CheckNodes(const Now& now);
   void FollowUp(const Now& now);
   void CommitAndRelease(const Now& now);
   void Answer(const absl::Status& status, std::vector<Reply> replies);

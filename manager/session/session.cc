@@ -315,6 +315,7 @@ absl::Status Session::Handle(const agent::v1::AgentMessage& message) {
 
 absl::Status Session::HandleHello(const agent::v1::Hello& hello) {
   HOSTQ_ASSIGN_OR_RETURN(HelloFacts facts, FromProto(hello, peer_.name, clock_.Now()));
+  facts.certificate_start_time = peer_.not_before;
   facts.certificate_expire_time = peer_.not_after;
   {
     MutexLock lock(mutex_);

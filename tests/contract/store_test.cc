@@ -93,6 +93,18 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   command.not_after = absl::FromUnixSeconds(1'900'000'000);
   command.needs_ready = false;
   command.supersedes = {"mount_share", "unmount_share"};
+  command.not_before = absl::FromUnixSeconds(1'800'000'000);
+  command.priority = -3;
+  command.max_parallel = 2;
+  command.max_failures = 0;
+  command.retry = {{absl::Milliseconds(1500), absl::Minutes(2), 1.5, 0},
+                   3,
+                   absl::Hours(1),
+                   {Reason::kQuotaMismatch, Reason::kInternal}};
+  command.tasks[0].budget_time = absl::FromUnixSeconds(1'700'000'001);
+  command.tasks[0].loss_time = absl::FromUnixSeconds(1'700'000'002);
+  command.tasks[1].cancel_time = absl::FromUnixSeconds(1'700'000'003);
+  command.tasks[1].cancel_actor = "root";
   command.tasks[0].evidence = {{"mac", "02:00"}, {"empty", ""}};
   command.tasks[0].message = "it's \"quoted\"";
   ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
@@ -108,6 +120,17 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   EXPECT_EQ(read.timeout, command.timeout);
   EXPECT_FALSE(read.needs_ready);
   EXPECT_EQ(read.supersedes, command.supersedes);
+  EXPECT_EQ(read.not_before, command.not_before);
+  EXPECT_EQ(read.priority, -3);
+  EXPECT_EQ(read.max_parallel, 2);
+  EXPECT_EQ(read.max_failures, 0);
+  EXPECT_EQ(read.retry, command.retry);
+  EXPECT_EQ(read.tasks[0].budget_time, command.tasks[0].budget_time);
+  EXPECT_EQ(read.tasks[0].loss_time, command.tasks[0].loss_time);
+  EXPECT_EQ(read.tasks[0].cancel_time, absl::InfiniteFuture());
+  EXPECT_EQ(read.tasks[1].budget_time, absl::InfinitePast());
+  EXPECT_EQ(read.tasks[1].cancel_time, command.tasks[1].cancel_time);
+  EXPECT_EQ(read.tasks[1].cancel_actor, "root");
   EXPECT_EQ(read.finish_time, absl::InfiniteFuture());
   ASSERT_EQ(read.tasks.size(), 2u);
   EXPECT_EQ(read.tasks[0].node, "storage1");

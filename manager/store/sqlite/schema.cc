@@ -106,9 +106,26 @@ CREATE TABLE resource (
   PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
 )sql",
-    // 2: what a command supersedes is asked again when an older one comes back.
+    // 2: what a command supersedes is asked again when an older one comes back; delayed start,
+    // priority, careful fan-out and rules of retry of a command; budgets and cancellation of a
+    // task.
     R"sql(
 ALTER TABLE command ADD COLUMN supersedes TEXT NOT NULL DEFAULT '';  -- kinds, by comma
+ALTER TABLE command ADD COLUMN not_before INTEGER;                   -- NULL: at once
+ALTER TABLE command ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE command ADD COLUMN max_parallel INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE command ADD COLUMN max_failures INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE command ADD COLUMN retry_initial INTEGER NOT NULL DEFAULT 1000000;
+ALTER TABLE command ADD COLUMN retry_cap INTEGER NOT NULL DEFAULT 300000000;
+ALTER TABLE command ADD COLUMN retry_factor REAL NOT NULL DEFAULT 2;
+ALTER TABLE command ADD COLUMN retry_floor REAL NOT NULL DEFAULT 0.5;
+ALTER TABLE command ADD COLUMN retry_max_attempts INTEGER NOT NULL DEFAULT 10;
+ALTER TABLE command ADD COLUMN retry_max_elapsed INTEGER;            -- NULL: for ever
+ALTER TABLE command ADD COLUMN retry_never TEXT NOT NULL DEFAULT ''; -- reasons, by comma
+ALTER TABLE task ADD COLUMN budget_time INTEGER;                     -- NULL: not begun
+ALTER TABLE task ADD COLUMN loss_time INTEGER;                       -- NULL: none lost
+ALTER TABLE task ADD COLUMN cancel_time INTEGER;                     -- NULL: not asked for
+ALTER TABLE task ADD COLUMN cancel_actor TEXT NOT NULL DEFAULT '';
 )sql",
 };
 

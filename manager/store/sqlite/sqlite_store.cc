@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -19,10 +20,14 @@ using sqlite::Statement;
 
 constexpr absl::string_view kCommandColumns =
     "id, kind, resource_key, actor, request_id, request, spec, work, create_time, not_after, "
-    "timeout, needs_ready, state, finish_time, supersedes";
+    "timeout, needs_ready, state, finish_time, supersedes, not_before, priority, max_parallel, "
+    "max_failures, retry_initial, retry_cap, retry_factor, retry_floor, retry_max_attempts, "
+    "retry_max_elapsed, retry_never";
 constexpr absl::string_view kTaskColumns =
     "node, stage, phase, outcome, attempt, epoch, failures, losses, refusals, interruptions, "
-    "reason, message, evidence, phase_time, next_attempt_time";
+    "reason, message, evidence, phase_time, next_attempt_time, budget_time, loss_time, "
+    "cancel_time, "
+    "cancel_actor";
 
 // Every error of the database, said with the reason that the API shows.
 absl::Status StoreError(const absl::Status& status) {
@@ -31,14 +36,32 @@ absl::Status StoreError(const absl::Status& status) {
                    absl::StrCat("the manager's database: ", status.message()));
 }
 
+// NULL stands for what is infinitely far away.
 void BindTime(Statement& statement, int index, absl::Time time) {
-  if (time == absl::InfiniteFuture()) return statement.BindNull(index);
+  if (time == absl::InfiniteFuture() || time == absl::InfinitePast()) {
+    return statement.BindNull(index);
+  }
   statement.BindInt64(index, absl::ToUnixMicros(time));
 }
 
-absl::Time TimeAt(const Statement& statement, int column) {
-  return statement.IsNull(column) ? absl::InfiniteFuture()
-                                  : absl::FromUnixMicros(statement.Int64(column));
+absl::Time TimeAt(const Statement& statement, int column,
+                  absl::Time null = absl::InfiniteFuture()) {
+  return statement.IsNull(column) ? null : absl::FromUnixMicros(statement.Int64(column));
+}
+
+std::string EncodeReasons(const std::vector<Reason>& reasons) {
+  return absl::StrJoin(reasons, ",", [](std::string* out, Reason reason) {
+    absl::StrAppend(out, static_cast<int>(reason));
+  });
+}
+
+std::vector<Reason> DecodeReasons(absl::string_view text) {
+  std::vector<Reason> reasons;
+  for (const absl::string_view part : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    int number = 0;
+    if (absl::SimpleAtoi(part, &number)) reasons.push_back(static_cast<Reason>(number));
+  }
+  return reasons;
 }
 
 std::string StringAt(const Statement& statement, int column) {
@@ -83,6 +106,15 @@ Command CommandAt(const Statement& row) {
   command.state = static_cast<CommandState>(row.Int64(12));
   command.finish_time = TimeAt(row, 13);
   command.supersedes = absl::StrSplit(StringAt(row, 14), ',', absl::SkipEmpty());
+  command.not_before = TimeAt(row, 15, absl::InfinitePast());
+  command.priority = static_cast<int>(row.Int64(16));
+  command.max_parallel = static_cast<int>(row.Int64(17));
+  command.max_failures = static_cast<int>(row.Int64(18));
+  command.retry.backoff = {absl::Microseconds(row.Int64(19)), absl::Microseconds(row.Int64(20)),
+                           row.Double(21), row.Double(22)};
+  command.retry.max_attempts = static_cast<int>(row.Int64(23));
+  if (!row.IsNull(24)) command.retry.max_elapsed = absl::Microseconds(row.Int64(24));
+  command.retry.never = DecodeReasons(StringAt(row, 25));
   return command;
 }
 
@@ -103,6 +135,10 @@ Task TaskAt(const Statement& row) {
   task.evidence = DecodeEvidence(row.Blob(12));
   task.phase_time = TimeAt(row, 13);
   task.next_attempt_time = TimeAt(row, 14);
+  task.budget_time = TimeAt(row, 15, absl::InfinitePast());
+  task.loss_time = TimeAt(row, 16, absl::InfinitePast());
+  task.cancel_time = TimeAt(row, 17);
+  task.cancel_actor = StringAt(row, 18);
   return task;
 }
 
@@ -137,17 +173,20 @@ class SqliteStore::Writer {
  private:
   absl::Status Prepare() {
     const std::pair<Statement*, std::string> statements[] = {
-        {&insert_command_,
-         absl::StrCat("INSERT INTO command(", kCommandColumns,
-                      ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")},
+        {&insert_command_, absl::StrCat("INSERT INTO command(", kCommandColumns,
+                                        ") VALUES "
+                                        "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?"
+                                        "17,?18,?19,?20,?21,?22,?23,?24,"
+                                        "?25,?26)")},
         {&insert_task_,
-         absl::StrCat("INSERT INTO task(command_id, ", kTaskColumns,
-                      ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")},
+         absl::StrCat(
+             "INSERT INTO task(command_id, ", kTaskColumns,
+             ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)")},
         {&update_task_,
          "UPDATE task SET phase=?3, outcome=?4, attempt=?5, epoch=?6, failures=?7, losses=?8, "
          "refusals=?9, interruptions=?10, reason=?11, message=?12, evidence=?13, phase_time=?14, "
-         "next_attempt_time=?15 "
-         "WHERE command_id=?1 AND node=?2 AND phase=?16 AND attempt=?17 AND epoch=?18"},
+         "next_attempt_time=?15, budget_time=?16, loss_time=?17, cancel_time=?18, cancel_actor=?19 "
+         "WHERE command_id=?1 AND node=?2 AND phase=?20 AND attempt=?21 AND epoch=?22"},
         {&finish_command_, "UPDATE command SET state=?2, finish_time=?3 WHERE id=?1 AND state=1"},
         {&insert_attempt_,
          "INSERT INTO attempt(command_id, node, number, epoch, start_time, finish_time, reason, "
@@ -173,10 +212,18 @@ class SqliteStore::Writer {
   absl::Status Apply(const InsertCommand& insert) {
     const Command& c = insert.command;
     const std::string supersedes = absl::StrJoin(c.supersedes, ",");
+    const std::string never = EncodeReasons(c.retry.never);
     insert_command_.BindAll(c.id, c.kind, c.resource_key, c.actor, nullptr, Blob(c.request),
                             Blob(c.spec), Blob(c.work), absl::ToUnixMicros(c.create_time), nullptr,
                             absl::ToInt64Microseconds(c.timeout), c.needs_ready, c.state, nullptr,
-                            supersedes);
+                            supersedes, nullptr, c.priority, c.max_parallel, c.max_failures,
+                            absl::ToInt64Microseconds(c.retry.backoff.initial),
+                            absl::ToInt64Microseconds(c.retry.backoff.cap), c.retry.backoff.factor,
+                            c.retry.backoff.floor, c.retry.max_attempts, nullptr, never);
+    BindTime(insert_command_, 16, c.not_before);
+    if (c.retry.max_elapsed != absl::InfiniteDuration()) {
+      insert_command_.BindInt64(25, absl::ToInt64Microseconds(c.retry.max_elapsed));
+    }
     if (!c.request_id.empty()) insert_command_.BindText(5, c.request_id);
     BindTime(insert_command_, 10, c.not_after);
     HOSTQ_RETURN_IF_ERROR(insert_command_.Execute());
@@ -184,11 +231,19 @@ class SqliteStore::Writer {
       const std::string evidence = EncodeEvidence(t.evidence);
       insert_task_.BindAll(c.id, t.node, t.stage, t.phase, t.outcome, t.attempt, t.epoch,
                            t.failures, t.losses, t.refusals, t.interruptions, t.reason, t.message,
-                           Blob(evidence), absl::ToUnixMicros(t.phase_time), nullptr);
-      BindTime(insert_task_, 16, t.next_attempt_time);
+                           Blob(evidence), absl::ToUnixMicros(t.phase_time), nullptr, nullptr,
+                           nullptr, nullptr, t.cancel_actor);
+      BindTimes(insert_task_, 16, t);
       HOSTQ_RETURN_IF_ERROR(insert_task_.Execute());
     }
     return absl::OkStatus();
+  }
+
+  // Those that may be infinite, in their order.
+  static void BindTimes(Statement& statement, int first, const Task& t) {
+    for (const absl::Time time : {t.next_attempt_time, t.budget_time, t.loss_time, t.cancel_time}) {
+      BindTime(statement, first++, time);
+    }
   }
 
   absl::Status Apply(const UpdateTask& update) {
@@ -196,9 +251,9 @@ class SqliteStore::Writer {
     const std::string evidence = EncodeEvidence(t.evidence);
     update_task_.BindAll(update.command, t.node, t.phase, t.outcome, t.attempt, t.epoch, t.failures,
                          t.losses, t.refusals, t.interruptions, t.reason, t.message, Blob(evidence),
-                         absl::ToUnixMicros(t.phase_time), nullptr, update.from,
-                         update.from_attempt, update.from_epoch);
-    BindTime(update_task_, 15, t.next_attempt_time);
+                         absl::ToUnixMicros(t.phase_time), nullptr, nullptr, nullptr, nullptr,
+                         t.cancel_actor, update.from, update.from_attempt, update.from_epoch);
+    BindTimes(update_task_, 15, t);
     HOSTQ_RETURN_IF_ERROR(update_task_.Execute());
     if (database_->Changes() == 1) return absl::OkStatus();
     return Stale(absl::StrCat("task ", TaskIdOf(update.command, t.node), " is not in phase ",

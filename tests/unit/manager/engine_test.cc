@@ -25,6 +25,7 @@ class FakeResources final : public Resources {
     return changes;
   }
   std::optional<PlannedCommand> NodeConnected(const NodeState&) override { return std::nullopt; }
+  std::optional<PlannedCommand> CheckNode(const NodeState&) override { return std::nullopt; }
   int attempts = 0;
 };
 

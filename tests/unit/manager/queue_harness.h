@@ -18,13 +18,18 @@ struct SubmitOptions {
   std::vector<std::string> supersedes;
   absl::Time not_after = absl::InfiniteFuture();
   bool needs_ready = true;
+  absl::Time not_before = absl::InfinitePast();
+  int priority = 0;
+  int max_parallel = 0;
+  int max_failures = -1;
+  RetryRules retry;
 };
 
 // Drives a queue and checks what every change must obey: guards hold, terminal states stay, one
 // event a move. Keeps the effects for the test to look at.
 class QueueHarness {
  public:
-  explicit QueueHarness(RetryPolicy policy = {}) : queue(7, random, policy) {}
+  explicit QueueHarness(QueuePolicy policy = {}) : queue(7, random, policy) {}
 
   void AddNode(const std::string& name, bool admitted = true) {
     NodeState node;
@@ -73,6 +78,11 @@ class QueueHarness {
     command.not_after = options.not_after;
     command.needs_ready = options.needs_ready;
     command.supersedes = options.supersedes;
+    command.not_before = options.not_before;
+    command.priority = options.priority;
+    command.max_parallel = options.max_parallel;
+    command.max_failures = options.max_failures;
+    command.retry = options.retry;
     for (const auto& [node, stage] : nodes) {
       Task& task = command.tasks.emplace_back();
       task.node = node;
@@ -116,6 +126,19 @@ class QueueHarness {
     queue.Result(result, node == nullptr ? 0 : node->session, now, out);
     Take(std::move(out));
   }
+  // A preflight that began now and shows `reasons`.
+  void Check(const std::string& node, std::vector<Reason> reasons) {
+    Changes out;
+    queue.NodeChecked({node, now.monotonic, std::move(reasons)}, now, out);
+    Take(std::move(out));
+  }
+  void SetPause(PauseScope scope, const std::string& what, bool paused) {
+    Changes out;
+    const std::optional<Pause> pause =
+        paused ? std::optional<Pause>({"root", "because", now.wall}) : std::nullopt;
+    queue.SetPause({scope, what}, pause, now, out);
+    Take(std::move(out));
+  }
   void Refuse(const Lease& lease, Reason reason) {
     Changes out;
     queue.Refused(lease, reason, "refused", now, out);
@@ -157,7 +180,7 @@ class QueueHarness {
   int attempts = 0;
   std::vector<SendAssign> assigns;
 
- private:
+  // What every change goes through.
   void Take(Changes out) {
     int moves = 0, events = 0;
     for (const Mutation& mutation : out.mutations) {
@@ -167,7 +190,8 @@ class QueueHarness {
           stored[{insert->command.id, task.node}] = task;
         }
       } else if (const auto* update = std::get_if<UpdateTask>(&mutation)) {
-        ++moves;
+        moves +=
+            update->from != update->task.phase;  // a cancellation that was asked for moves nothing
         Task& task = stored.at({update->command, update->task.node});
         EXPECT_TRUE(task.live()) << "a finished task was changed";
         EXPECT_EQ(task.phase, update->from);

@@ -1,0 +1,223 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "common/base/id.h"
+#include "manager/domain/queue.h"
+
+// The part of the queue that moves tasks: every change of a state, and what follows from it.
+
+namespace hostq::manager {
+namespace {
+
+constexpr absl::string_view kManager = "manager";
+
+CommandState StateOf(const Command& command) {
+  CommandState state = CommandState::kSucceeded;
+  for (const Task& task : command.tasks) {
+    if (task.outcome == Outcome::kFailed || task.outcome == Outcome::kExpired) {
+      return CommandState::kFailed;
+    }
+    if (task.outcome == Outcome::kCancelled) state = CommandState::kCancelled;
+    if (task.outcome == Outcome::kSuperseded && state == CommandState::kSucceeded) {
+      state = CommandState::kSuperseded;
+    }
+  }
+  return state;
+}
+
+}  // namespace
+
+void Queue::AddEvent(EventType type, CommandId command, absl::string_view node,
+                     absl::string_view actor, absl::string_view message, const Now& now,
+                     Changes& out) {
+  Event event;
+  event.time = now.wall;
+  event.type = type;
+  event.command = command;
+  event.node = std::string(node);
+  event.actor = std::string(actor);
+  event.message = std::string(message);
+  out.mutations.push_back(std::move(event));
+}
+
+void Queue::Move(Ref ref, Phase to, absl::string_view actor, const Now& now, Changes& out) {
+  const Before before{ref.task->phase, ref.task->attempt, ref.task->epoch};
+  ref.task->phase = to;
+  Record(ref, before, actor, now, out);
+}
+
+void Queue::Record(Ref ref, const Before& before, absl::string_view actor, const Now& now,
+                   Changes& out) {
+  Task& task = *ref.task;
+  const bool was_in_flight = before.phase == Phase::kLeased || before.phase == Phase::kAccepted ||
+                             before.phase == Phase::kRunning || before.phase == Phase::kUnknown;
+  if (was_in_flight != task.in_flight()) {
+    if (NodeState* node = MutableNode(task.node)) {
+      node->in_flight += task.in_flight() ? 1 : -1;
+      dirty_.insert(node->name);
+    }
+  }
+  if (before.phase == Phase::kBackingOff) {
+    wakes_.erase({task.wake_monotonic, {ref.command->id, task.node}});
+    task.next_attempt_time = absl::InfiniteFuture();
+  }
+  task.phase_time = now.wall;
+  task.phase_monotonic = task.progress_monotonic = now.monotonic;
+  if (!task.in_flight()) {
+    task.step.clear();
+    task.step_index = task.step_count = 0;
+    task.wedged = false;
+  }
+  Event event;
+  event.time = now.wall;
+  event.type = EventType::kTaskChanged;
+  event.command = ref.command->id;
+  event.node = task.node;
+  event.attempt = task.attempt;
+  event.from_phase = static_cast<int>(before.phase);
+  event.to_phase = static_cast<int>(task.phase);
+  event.outcome = task.outcome;
+  event.reason = task.phase == Phase::kQueued || task.in_flight() ? Reason::kNone : task.reason;
+  event.actor = std::string(actor);
+  if (event.reason != Reason::kNone || !task.live()) event.message = task.message;
+  out.mutations.push_back(
+      UpdateTask{ref.command->id, before.phase, before.attempt, before.epoch, task});
+  out.mutations.push_back(std::move(event));
+  // What the next hello tells again may wait for company; everything else is written now.
+  out.urgent |= task.phase != Phase::kAccepted && task.phase != Phase::kRunning;
+  UpdateAiling(ref, now);
+  // In a careful fan-out the others may have to wait for this one, or no longer.
+  if (ref.command->fans_out_slowly()) return UpdateReadyAll(*ref.command);
+  UpdateReady(ref);
+}
+
+// Keeps the tasks that wait for their node's environment to be mended.
+void Queue::UpdateAiling(Ref ref, const Now& now) {
+  const Task& task = *ref.task;
+  const bool ails =
+      task.phase == Phase::kParked && InfoOf(task.reason).reason_class == ReasonClass::kEnvironment;
+  const auto found = ailing_.find(task.node);
+  if (ails) {
+    Ailing& ailing = found == ailing_.end() ? ailing_[task.node] : found->second;
+    // One that fails again after the node looked well is looked at less and less often.
+    if (ailing.tasks.empty()) {
+      if (now.monotonic - ailing.since > 4 * policy_.check.cap) ailing.checks = 0;
+      ailing.next_check =
+          now.monotonic + BackoffDelay(policy_.check, std::max(ailing.checks, 1), random_);
+    }
+    ailing.tasks.insert(ref.command->id);
+    ailing.since = now.monotonic;
+  } else if (found != ailing_.end()) {
+    found->second.tasks.erase(ref.command->id);
+  }
+}
+
+void Queue::Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now& now,
+                   Changes& out) {
+  Command& command = *ref.command;
+  const CommandId id = command.id;
+  const LaneKey lane{ref.task->node, command.resource_key};
+  const Before before{ref.task->phase, ref.task->attempt, ref.task->epoch};
+  if (outcome == Outcome::kSucceeded) {
+    ref.task->reason = Reason::kNone;
+    ref.task->message.clear();
+    ref.task->evidence.clear();
+  }
+  ref.task->phase = Phase::kFinished;
+  ref.task->outcome = outcome;
+  const auto members = lanes_.find(lane);
+  if (members != lanes_.end()) {
+    members->second.erase(id);
+    if (members->second.empty()) lanes_.erase(members);
+  }
+  --live_tasks_;
+  Record(ref, before, actor, now, out);
+  UpdateReadyFront(lane);
+  if (outcome == Outcome::kCancelled || outcome == Outcome::kExpired) {
+    // What was to follow this task must not happen without it.
+    std::vector<std::string> later;
+    for (const Task& task : command.tasks) {
+      if (task.stage > ref.task->stage && task.waiting()) later.push_back(task.node);
+    }
+    for (const std::string& node : later) {
+      const Ref next = FindRef(id, node);
+      if (!next || !next.task->waiting()) continue;
+      next.task->message = outcome == Outcome::kCancelled
+                               ? "an earlier stage was cancelled"
+                               : "an earlier stage was not started in time";
+      Finish(next, outcome, actor, now, out);
+    }
+    if (Find(id) == nullptr) return;  // the last of them ended the command
+  }
+  UpdateReadyAll(command);
+  const bool done = std::none_of(command.tasks.begin(), command.tasks.end(),
+                                 [](const Task& task) { return task.live(); });
+  if (done) FinishCommand(id, now, out);
+}
+
+void Queue::FinishCommand(CommandId id, const Now& now, Changes& out) {
+  const auto found = commands_.find(id);
+  Command& command = found->second;
+  command.state = StateOf(command);
+  command.finish_time = now.wall;
+  out.mutations.push_back(hostq::manager::FinishCommand{id, command.state, now.wall});
+  AddEvent(EventType::kCommandFinished, id, "", kManager, NameOf(command.state), now, out);
+  if (!command.request_id.empty()) requests_.erase(command.request_id);
+  expiries_.erase({command.not_after, id});
+  starts_.erase({command.not_before, id});
+  finished_.push_back(std::move(command));
+  commands_.erase(found);
+}
+
+void Queue::BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_view actor,
+                    const Now& now, Changes& out) {
+  const absl::Duration delay = BackoffDelay(policy, n, random_);
+  const Before before{ref.task->phase, ref.task->attempt, ref.task->epoch};
+  ref.task->phase = Phase::kBackingOff;
+  ref.task->next_attempt_time = now.wall + delay;
+  ref.task->wake_monotonic = now.monotonic + delay;
+  wakes_.insert({ref.task->wake_monotonic, {ref.command->id, ref.task->node}});
+  Record(ref, before, actor, now, out);
+}
+
+void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out) {
+  if (EndIfUnwanted(ref, now, out)) return;
+  Task& task = *ref.task;
+  task.reason = reason;
+  if (reason == Reason::kInterrupted) {
+    ++task.interruptions;
+    return BackOff(ref, policy_.refusal, task.interruptions, actor, now, out);
+  }
+  const ReasonClass reason_class = InfoOf(reason).reason_class;
+  // It goes on when a check of the node does not show the reason any more.
+  if (reason_class == ReasonClass::kEnvironment) return Move(ref, Phase::kParked, actor, now, out);
+  ++task.failures;
+  if (reason_class == ReasonClass::kFinal) return Finish(ref, Outcome::kFailed, actor, now, out);
+  const RetryRules& rules = ref.command->retry;
+  const bool for_a_person =
+      reason_class == ReasonClass::kConflict || reason_class == ReasonClass::kInvalid ||
+      std::find(rules.never.begin(), rules.never.end(), reason) != rules.never.end() ||
+      task.failures >= rules.max_attempts || now.wall - task.budget_time >= rules.max_elapsed;
+  if (for_a_person) return Move(ref, Phase::kParked, actor, now, out);
+  BackOff(ref, rules.backoff, task.failures, actor, now, out);
+}
+
+void Queue::Lose(Ref ref, const Now& now, Changes& out) {
+  if (now.wall - ref.task->loss_time > policy_.loss_window) {
+    ref.task->losses = 0;
+    ref.task->loss_time = now.wall;
+  }
+  ++ref.task->losses;
+  ref.task->reason = Reason::kOutcomeUnknown;
+  ref.task->message = "the node no longer has what it had accepted (was its journal lost?)";
+  if (ref.task->phase != Phase::kUnknown) Move(ref, Phase::kUnknown, kManager, now, out);
+  if (EndIfUnwanted(ref, now, out)) return;
+  if (ref.task->losses > policy_.max_losses) {
+    return Move(ref, Phase::kParked, kManager, now, out);
+  }
+  // Every step looks before it acts: sending it again reads back what is there.
+  Move(ref, Phase::kQueued, kManager, now, out);
+}
+
+}  // namespace hostq::manager
