@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -125,6 +126,8 @@ class Explainer {
         break;
     }
     finding_.remedy = FillIn(finding_.remedy, finding_);
+    const bool on_a_node = finding_.owner == Owner::kNode || finding_.owner == Owner::kAgent;
+    if (on_a_node && finding_.owner_node.empty()) finding_.owner_node = task_.node;
     return finding_;
   }
 
@@ -215,6 +218,7 @@ class Explainer {
                     NameOf(of_root.cause != Reason::kNone ? of_root.cause : of_root.reason), ": ",
                     of_root.summary, ")"));
     finding_.owner = of_root.owner;
+    finding_.owner_node = of_root.owner_node;
   }
 
   void NoCredit() {
@@ -234,9 +238,13 @@ class Explainer {
 
   void InFlight() {
     if (node_ != nullptr && !node_->connected()) {
-      return Offline(task_.phase == Phase::kLeased
-                         ? "it was sent, and the node has not confirmed that it has it"
-                         : "it has the task; what became of it is known when it is back");
+      return Offline(
+          absl::StrCat(task_.phase == Phase::kLeased
+                           ? "it was sent, and the node has not confirmed that it has it"
+                           : "it has the task; what became of it is known when it is back",
+                       task_.cancel_requested
+                           ? "; cancellation was asked for, and the node answers when it is back"
+                           : ""));
     }
     if (task_.wedged) {
       finding_.evidence = task_.evidence;
@@ -246,10 +254,17 @@ class Explainer {
                              "kernel of ",
                              task_.node));
     }
+    if (task_.cancel_requested && task_.phase == Phase::kLeased) {
+      return Is(Reason::kCancelUnseen, InPhase() > thresholds_.cancel_unseen,
+                absl::StrCat("cancellation was asked for, and ", task_.node,
+                             " has not answered; if it is away, it must come back"));
+    }
     if (task_.cancel_requested && InPhase() > thresholds_.cancel_unseen) {
       return Is(Reason::kCancelUndone, true,
                 "cancellation was asked for, but the node is working on it");
     }
+    const absl::string_view cancelled =
+        task_.cancel_requested ? "; cancellation was asked for, but the node had begun it" : "";
     const absl::Duration quiet = now_.monotonic - task_.progress_monotonic;
     if (task_.phase == Phase::kLeased) {
       const bool late = InPhase() > thresholds_.not_accepted;
@@ -272,7 +287,7 @@ class Explainer {
       return Is(Reason::kNoProgress, true,
                 absl::StrCat(step, "; nothing was heard of it for ", FormatAge(quiet)));
     }
-    Is(Reason::kInProgress, false, step);
+    Is(Reason::kInProgress, false, absl::StrCat(step, cancelled));
   }
 
   absl::Duration InPhase() const { return now_.monotonic - task_.phase_monotonic; }
@@ -303,8 +318,10 @@ std::vector<Finding> ExplainAll(const Queue& queue, const Now& now, bool all,
       if (finding && (all || finding->stuck)) findings.push_back(*std::move(finding));
     }
   }
-  std::stable_sort(findings.begin(), findings.end(),
-                   [](const Finding& a, const Finding& b) { return a.since < b.since; });
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    return std::make_tuple(!a.root_task.empty(), a.since) <
+           std::make_tuple(!b.root_task.empty(), b.since);
+  });
   return findings;
 }
 

@@ -92,6 +92,46 @@ TEST(FindingsTest, BehindNamesTheRootThroughTheWholeChain) {
   EXPECT_EQ(Of(h, staged, "web1").reason, Reason::kEarlierStage);
 }
 
+// Found by a tester: the node of the task that waits was named, and it can do nothing.
+TEST(FindingsTest, WhoWaitsNamesTheNodeAtTheRoot) {
+  QueueHarness h;
+  for (const char* node : {"storage1", "web1"}) {
+    h.AddNode(node);
+    h.Connect(node);
+  }
+  h.Disconnect("storage1");
+  const CommandId staged = h.Submit("account/x", {{"storage1", 0}, {"web1", 1}});
+  const CommandId last = h.Submit("account/x", {{"web1", 0}});
+  const Finding root = Of(h, staged, "storage1");
+  EXPECT_EQ(root.owner, Owner::kNode);
+  EXPECT_EQ(root.owner_node, "storage1");
+  const Finding stage = Of(h, staged, "web1");
+  EXPECT_EQ(stage.reason, Reason::kEarlierStage);
+  EXPECT_EQ(stage.owner, Owner::kNode);
+  EXPECT_EQ(stage.owner_node, "storage1");
+  const Finding behind = Of(h, last, "web1");
+  EXPECT_EQ(behind.reason, Reason::kBehind);
+  EXPECT_EQ(behind.owner_node, "storage1");
+}
+
+TEST(FindingsTest, CausesStandBeforeWhatOnlyWaitsForThem) {
+  QueueHarness h;
+  for (const char* node : {"storage1", "web1"}) {
+    h.AddNode(node);
+    h.Connect(node);
+  }
+  const CommandId staged = h.Submit("account/x", {{"storage1", 0}, {"web1", 1}});
+  h.Advance(absl::Seconds(1));
+  // Now it is younger than the task that waits for it.
+  h.Result(h.LeaseOf(staged, "storage1"), Reason::kUidTaken);
+  const std::vector<Finding> stuck = ExplainAll(h.queue, h.now, false);
+  ASSERT_EQ(stuck.size(), 2u);
+  EXPECT_LT(stuck[1].since, stuck[0].since);
+  EXPECT_EQ(stuck[0].node, "storage1");
+  EXPECT_EQ(stuck[1].reason, Reason::kEarlierStage);
+  EXPECT_EQ(stuck[1].owner_node, "storage1");
+}
+
 TEST(FindingsTest, BackingOffAndParkedTellTheCauseAndItsRemedy) {
   QueueHarness h;
   h.AddNode("web1");
@@ -164,6 +204,26 @@ TEST(FindingsTest, CancellationThatDoesNotTakeEffectIsNamed) {
   EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress);
   h.Advance(absl::Seconds(11));
   EXPECT_EQ(Of(h, id, "web1").reason, Reason::kCancelUndone);
+}
+
+TEST(FindingsTest, CancellationThatTheNodeHasNotAnsweredIsNamedAtOnce) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  (void)h.Do([&](Changes& out) { return h.queue.Cancel(id, "admin", h.now, out); });
+  const Finding unseen = Of(h, id, "web1");
+  EXPECT_EQ(unseen.reason, Reason::kCancelUnseen);
+  EXPECT_FALSE(unseen.stuck);
+  EXPECT_EQ(unseen.owner_node, "web1");
+  h.Advance(absl::Seconds(11));
+  EXPECT_TRUE(Of(h, id, "web1").stuck);
+  h.Disconnect("web1");
+  const Finding offline = Of(h, id, "web1");
+  EXPECT_EQ(offline.reason, Reason::kNodeOffline);
+  EXPECT_EQ(offline.owner, Owner::kNode);
+  EXPECT_NE(offline.summary.find("cancellation was asked for"), std::string::npos)
+      << offline.summary;
 }
 
 TEST(FindingsTest, ListsWhatIsStuckOldestFirst) {
