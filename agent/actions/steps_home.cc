@@ -64,7 +64,6 @@ absl::StatusOr<StepResult> VerifyHome(Host& host, const v1::Account& account,
 // By renaming: whoever deletes it for good does so later, and not from several nodes at once.
 absl::StatusOr<StepResult> TrashHome(Host& host, const v1::Account& account,
                                      const HomePlace& place) {
-  HOSTQ_RETURN_IF_ERROR(CheckIdentity(host, account));
   HOSTQ_ASSIGN_OR_RETURN(const std::string root, ResolveLink(host, place.root));
   HOSTQ_ASSIGN_OR_RETURN(const bool there, HasHome(host, account, root, place));
   const std::string home = absl::StrCat(root, "/", place.relative);
@@ -95,7 +94,8 @@ Step VerifyHomeStep(const v1::Account& account, const HomePlace& place) {
 }
 
 Step TrashHomeStep(const v1::Account& account, const HomePlace& place) {
-  return MakeStep("home", [account, place](Host& host) { return TrashHome(host, account, place); });
+  return RemovalStep("home", account,
+                     [account, place](Host& host) { return TrashHome(host, account, place); });
 }
 
 }  // namespace hostq::agent

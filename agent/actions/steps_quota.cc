@@ -100,8 +100,8 @@ Step VerifyQuotaStep(const v1::Account& account, const HomePlace& place) {
 }
 
 Step ClearQuotaStep(const v1::Account& account, const HomePlace& place) {
-  return MakeStep("quota",
-                  [account, place](Host& host) { return SetQuota(host, account, place, 0); });
+  return RemovalStep("quota", account,
+                     [account, place](Host& host) { return SetQuota(host, account, place, 0); });
 }
 
 }  // namespace hostq::agent

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "agent/actions/steps.h"
 #include "agent/host/evidence.h"
@@ -81,7 +83,6 @@ absl::StatusOr<StepResult> EnsureUser(Host& host, const v1::Account& account) {
 }
 
 absl::StatusOr<StepResult> RemoveUser(Host& host, const v1::Account& account) {
-  HOSTQ_RETURN_IF_ERROR(CheckIdentity(host, account));
   HOSTQ_ASSIGN_OR_RETURN(const int ended, host.users().EndProcesses(account.uid()));
   HOSTQ_ASSIGN_OR_RETURN(const auto user, host.users().FindUser(account.user()));
   if (user) HOSTQ_RETURN_IF_ERROR(host.users().RemoveUser(account.user()));
@@ -99,7 +100,10 @@ absl::StatusOr<StepResult> RemoveGroup(Host& host, const v1::Account& account) {
   const std::string so = absl::StrCat("there is no group ", account.user());
   HOSTQ_ASSIGN_OR_RETURN(const auto group, host.users().FindGroup(account.user()));
   if (!group) return Unchanged(so);  // userdel may have taken it along
-  HOSTQ_RETURN_IF_ERROR(HasGroup(host, account).status());
+  if (const absl::Status own = HasGroup(host, account).status(); !own.ok()) {
+    if (ReasonOf(own) != Reason::kGidTaken) return own;
+    return Skipped(absl::StrCat("left alone: ", own.message()));
+  }
   HOSTQ_RETURN_IF_ERROR(host.users().RemoveGroup(account.user()));
   return Changed(so);
 }
@@ -124,6 +128,20 @@ absl::Status CheckIdentity(Host& host, const v1::Account& account) {
   return absl::OkStatus();
 }
 
+Step RemovalStep(std::string name, const v1::Account& account, StepFunction run,
+                 absl::Duration timeout) {
+  return MakeStep(
+      std::move(name),
+      [account, run = std::move(run)](Host& host) -> absl::StatusOr<StepResult> {
+        const absl::Status identity = CheckIdentity(host, account);
+        if (identity.ok()) return run(host);
+        const Reason reason = ReasonOf(identity);
+        if (reason != Reason::kUserNameTaken && reason != Reason::kUidTaken) return identity;
+        return Skipped(absl::StrCat("left alone: ", identity.message()));
+      },
+      timeout);
+}
+
 std::vector<Step> EnsureUserSteps(const v1::Account& account) {
   return {MakeStep(
               "group", [account](Host& host) { return EnsureGroup(host, account); }, kUserTimeout),
@@ -132,10 +150,12 @@ std::vector<Step> EnsureUserSteps(const v1::Account& account) {
 }
 
 std::vector<Step> RemoveUserSteps(const v1::Account& account) {
-  return {MakeStep(
-              "user", [account](Host& host) { return RemoveUser(host, account); }, kUserTimeout),
-          MakeStep(
-              "group", [account](Host& host) { return RemoveGroup(host, account); }, kUserTimeout)};
+  return {RemovalStep(
+              "user", account, [account](Host& host) { return RemoveUser(host, account); },
+              kUserTimeout),
+          RemovalStep(
+              "group", account, [account](Host& host) { return RemoveGroup(host, account); },
+              kUserTimeout)};
 }
 
 }  // namespace hostq::agent

@@ -30,8 +30,7 @@ struct CommandOptions {
 std::string Trouble(const v1::Command& command) {
   std::string out;
   for (const v1::Task& task : command.tasks()) {
-    const bool failed = IsFinished(task) && task.outcome() != v1::Task::SUCCEEDED &&
-                        task.outcome() != v1::Task::SUPERSEDED;
+    const bool failed = IsFinished(task) && task.outcome() != v1::Task::SUCCEEDED;
     if (!failed && !IsTroubled(task)) continue;
     absl::StrAppend(&out, out.empty() ? "" : ", ", Clean(task.node()), " ", StateText(task));
     if (task.reason() != v1::Reason::CODE_UNSPECIFIED) {

@@ -8,7 +8,7 @@ namespace hostq::cli {
 // numbers.
 enum ExitCode : int {
   kDone = 0,
-  kCommandFailed = 1,  // the command finished, but failed or was cancelled; stuck --exit-code
+  kCommandFailed = 1,  // the command finished, but did not succeed; stuck --exit-code
   kUsage = 2,
   kRefused = 3,
   kUnreachable = 4,

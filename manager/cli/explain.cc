@@ -67,7 +67,7 @@ std::vector<std::string> EvidenceLines(const v1::Finding& finding) {
 std::string RenderFailures(const v1::Command& command, const std::string& node, const View& view) {
   std::string out;
   for (const v1::Task& task : command.tasks()) {
-    if (task.outcome() == v1::Task::SUCCEEDED || task.outcome() == v1::Task::SUPERSEDED) continue;
+    if (task.outcome() == v1::Task::SUCCEEDED) continue;
     if (!node.empty() && task.node() != node) continue;
     absl::StrAppend(&out, "\n", Paint(Clean(task.node()), Colour::kBold, view.colour), "  ",
                     Paint(StateText(task), ColourOf(task), view.colour), "\n");

@@ -192,7 +192,7 @@ std::string RenderSummary(const v1::Command& command, const View& view) {
       Clean(command.id()), ")\n");
   if (command.state() == v1::Command::SUCCEEDED) return out;
   for (const v1::Task& task : command.tasks()) {
-    if (task.outcome() == v1::Task::SUCCEEDED || task.outcome() == v1::Task::SUPERSEDED) continue;
+    if (task.outcome() == v1::Task::SUCCEEDED) continue;
     std::string text = absl::StrCat(Clean(task.node()), " ", StateText(task));
     const std::string why = Activity(task, view.now);
     if (!why.empty()) absl::StrAppend(&text, ", ", why);

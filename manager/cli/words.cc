@@ -88,6 +88,8 @@ Colour ColourOf(const v1::Command& command) {
     case v1::Command::FAILED:
     case v1::Command::CANCELLED:
       return Colour::kRed;
+    case v1::Command::SUPERSEDED:
+      return Colour::kDim;
     default:
       return std::any_of(command.tasks().begin(), command.tasks().end(), IsTroubled)
                  ? Colour::kYellow

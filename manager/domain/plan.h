@@ -39,7 +39,7 @@ struct PlannedCommand {
   std::string work;
   // Not empty; at most one for each node.
   std::vector<PlannedTask> tasks;
-  // Kinds whose waiting tasks on the same key this command makes pointless; "*": every kind.
+  // See Command::supersedes.
   std::vector<std::string> supersedes;
   bool needs_ready = true;
   absl::Duration timeout = absl::Minutes(5);

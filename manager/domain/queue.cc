@@ -24,6 +24,9 @@ CommandState StateOf(const Command& command) {
       return CommandState::kFailed;
     }
     if (task.outcome == Outcome::kCancelled) state = CommandState::kCancelled;
+    if (task.outcome == Outcome::kSuperseded && state == CommandState::kSucceeded) {
+      state = CommandState::kSuperseded;
+    }
   }
   return state;
 }
@@ -168,8 +171,7 @@ void Queue::RemoveNode(absl::string_view name, const Now& now, absl::string_view
 
 // --- requests ---
 
-void Queue::Submit(Command command, const std::vector<std::string>& supersedes, const Now& now,
-                   Changes& out) {
+void Queue::Submit(Command command, const Now& now, Changes& out) {
   HOSTQ_CHECK(!command.tasks.empty() && commands_.count(command.id) == 0);
   const CommandId id = command.id;
   Command& mine = commands_[id] = std::move(command);
@@ -184,35 +186,47 @@ void Queue::Submit(Command command, const std::vector<std::string>& supersedes, 
   AddEvent(EventType::kCommandCreated, id, "", mine.actor,
            absl::StrCat(mine.kind, " ", mine.resource_key), now, out);
   for (Task& task : mine.tasks) lanes_[{task.node, mine.resource_key}].insert(id);
-  if (!supersedes.empty()) Supersede(id, supersedes, now, out);
+  if (!mine.supersedes.empty()) SupersedeWaiting(mine, now, out);
   for (Task& task : mine.tasks) UpdateReady({&mine, &task});
   out.urgent = true;
   Dispatch(now, out);
 }
 
-void Queue::Supersede(CommandId by, const std::vector<std::string>& kinds, const Now& now,
-                      Changes& out) {
-  const Command& newer = commands_.at(by);
-  std::vector<std::pair<CommandId, std::string>> pointless;
-  for (const Task& task : newer.tasks) {
-    for (const CommandId id : lanes_[{task.node, newer.resource_key}]) {
-      const Command& older = commands_.at(id);
-      const bool named = std::find_if(kinds.begin(), kinds.end(), [&](const std::string& kind) {
-                           return kind == "*" || kind == older.kind;
-                         }) != kinds.end();
-      if (id != by && named && older.FindTask(task.node)->waiting()) {
-        pointless.emplace_back(id, task.node);
-      }
+const Command* Queue::SupersededBy(Ref ref) const {
+  const auto lane = lanes_.find({ref.task->node, ref.command->resource_key});
+  if (lane == lanes_.end()) return nullptr;
+  for (auto at = lane->second.upper_bound(ref.command->id); at != lane->second.end(); ++at) {
+    const Command& newer = commands_.at(*at);
+    for (const std::string& kind : newer.supersedes) {
+      if (kind == "*" || kind == ref.command->kind) return &newer;
     }
   }
-  for (const auto& [id, node] : pointless) {
-    const Ref ref = FindRef(id, node);
-    // Ending an earlier one may have ended this one too (its command's later stage).
-    if (!ref || !ref.task->waiting()) continue;
-    ref.task->reason = Reason::kNone;
-    ref.task->message = absl::StrCat("superseded by ", newer.kind, " ", FormatId(by));
-    Finish(ref, Outcome::kSuperseded, newer.actor, now, out);
+  return nullptr;
+}
+
+void Queue::SupersedeWaiting(const Command& by, const Now& now, Changes& out) {
+  std::vector<std::pair<CommandId, std::string>> waiting;
+  for (const Task& task : by.tasks) {
+    for (const CommandId id : lanes_.at({task.node, by.resource_key})) {
+      const Ref older = FindRef(id, task.node);
+      if (older.task->waiting()) waiting.emplace_back(id, task.node);
+    }
   }
+  for (const auto& [id, node] : waiting) {
+    // Ending an earlier one may have ended this one too (its command's later stage).
+    if (const Ref ref = FindRef(id, node); ref && ref.task->waiting()) {
+      EndIfSuperseded(ref, now, out);
+    }
+  }
+}
+
+bool Queue::EndIfSuperseded(Ref ref, const Now& now, Changes& out) {
+  const Command* newer = SupersededBy(ref);
+  if (newer == nullptr) return false;
+  ref.task->reason = Reason::kNone;
+  ref.task->message = absl::StrCat("superseded by ", newer->kind, " ", FormatId(newer->id));
+  Finish(ref, Outcome::kSuperseded, newer->actor, now, out);
+  return true;
 }
 
 absl::Status Queue::Retry(CommandId id, absl::string_view node, absl::string_view actor,
@@ -419,6 +433,7 @@ void Queue::BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_vi
 }
 
 void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out) {
+  if (EndIfSuperseded(ref, now, out)) return;
   Task& task = *ref.task;
   task.reason = reason;
   if (reason == Reason::kInterrupted) {
@@ -449,6 +464,7 @@ void Queue::Lose(Ref ref, const Now& now, Changes& out) {
   ref.task->reason = Reason::kOutcomeUnknown;
   ref.task->message = "the node no longer has what it had accepted (was its journal lost?)";
   if (ref.task->phase != Phase::kUnknown) Move(ref, Phase::kUnknown, kManager, now, out);
+  if (EndIfSuperseded(ref, now, out)) return;
   if (ref.task->losses > policy_.max_losses) {
     return Move(ref, Phase::kParked, kManager, now, out);
   }

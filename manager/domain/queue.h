@@ -81,8 +81,9 @@ class Queue {
   void RemoveNode(absl::string_view name, const Now& now, absl::string_view actor, Changes& out);
 
   // --- requests ---
-  void Submit(Command command, const std::vector<std::string>& supersedes, const Now& now,
-              Changes& out);
+  // Earlier tasks on its key that it supersedes end now if they wait; those that are with a node
+  // end when they come back without having succeeded.
+  void Submit(Command command, const Now& now, Changes& out);
   // Parked and backing-off tasks of the command (of one node if `node` is not empty) are tried now.
   // Errors: NOT_FOUND (UNKNOWN_COMMAND), FAILED_PRECONDITION (NOT_RETRYABLE).
   absl::Status Retry(CommandId id, absl::string_view node, absl::string_view actor, const Now& now,
@@ -165,7 +166,11 @@ class Queue {
                Changes& out);
   // The node does not have what it had accepted: sent again, and the node sees what is there.
   void Lose(Ref ref, const Now& now, Changes& out);
-  void Supersede(CommandId by, const std::vector<std::string>& kinds, const Now& now, Changes& out);
+  // The next command on the task's node and key that supersedes it. Null: none.
+  const Command* SupersededBy(Ref ref) const;
+  void SupersedeWaiting(const Command& by, const Now& now, Changes& out);
+  // For a task that has come back from its node without having succeeded: whether that ended it.
+  bool EndIfSuperseded(Ref ref, const Now& now, Changes& out);
   Lease LeaseOf(Ref ref) const;
   uint64_t NextEpoch(Changes& out);
   void RaiseTerm(uint64_t term, Changes& out);

@@ -68,6 +68,7 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
     } else if (std::find(hello.outbox.begin(), hello.outbox.end(), lease) != hello.outbox.end()) {
       ref.task->progress_monotonic = now.monotonic;  // its result follows
     } else if (ref.task->phase == Phase::kLeased) {
+      if (EndIfSuperseded(ref, now, out)) continue;
       Move(ref, Phase::kQueued, kManager, now, out);  // it never arrived
     } else {
       Lose(ref, now, out);
@@ -105,6 +106,8 @@ void Queue::Refused(const Lease& lease, Reason reason, absl::string_view message
   task.message = std::string(message);
   if (task.cancel_requested) {
     Finish(ref, Outcome::kCancelled, NodeActor(lease.node), now, out);
+  } else if (EndIfSuperseded(ref, now, out)) {
+    // The newer one is sent in its place.
   } else if (const ReasonClass c = InfoOf(reason).reason_class;
              c == ReasonClass::kConflict || c == ReasonClass::kInvalid) {
     Move(ref, Phase::kParked, NodeActor(lease.node), now, out);

@@ -57,6 +57,8 @@ absl::string_view NameOf(CommandState state) {
       return "FAILED";
     case CommandState::kCancelled:
       return "CANCELLED";
+    case CommandState::kSuperseded:
+      return "SUPERSEDED";
   }
   return "?";
 }

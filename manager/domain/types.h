@@ -44,7 +44,13 @@ enum class Outcome : int {
 };
 
 // The numbers are those of hostq.v1.Command.State, and are stored.
-enum class CommandState : int { kActive = 1, kSucceeded = 2, kFailed = 3, kCancelled = 4 };
+enum class CommandState : int {
+  kActive = 1,
+  kSucceeded = 2,
+  kFailed = 3,
+  kCancelled = 4,
+  kSuperseded = 5,
+};
 
 absl::string_view NameOf(Phase phase);
 absl::string_view NameOf(Outcome outcome);
@@ -114,6 +120,8 @@ struct Command {
   absl::Duration timeout = absl::Minutes(5);
   // Waits until its node has passed the preflight.
   bool needs_ready = true;
+  // Kinds whose earlier tasks on the same key this command makes pointless; "*": every kind.
+  std::vector<std::string> supersedes;
   // -----
   CommandState state = CommandState::kActive;
   absl::Time finish_time = absl::InfiniteFuture();

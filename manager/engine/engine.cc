@@ -258,6 +258,7 @@ void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const No
   command.not_after = submission.not_after;
   command.timeout = plan.timeout;
   command.needs_ready = plan.needs_ready;
+  command.supersedes = std::move(plan.supersedes);
   std::stable_sort(plan.tasks.begin(), plan.tasks.end(),
                    [](const PlannedTask& a, const PlannedTask& b) {
                      return std::tie(a.stage, a.node) < std::tie(b.stage, b.node);
@@ -268,7 +269,7 @@ void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const No
     task.stage = planned.stage;
   }
   ApplyChangeSet(std::move(plan.changes), submission.actor, now);
-  queue_->Submit(std::move(command), plan.supersedes, now, changes_);
+  queue_->Submit(std::move(command), now, changes_);
 }
 
 void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done) {

@@ -92,6 +92,7 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   Command command = MakeCommand(17, "request-1");
   command.not_after = absl::FromUnixSeconds(1'900'000'000);
   command.needs_ready = false;
+  command.supersedes = {"mount_share", "unmount_share"};
   command.tasks[0].evidence = {{"mac", "02:00"}, {"empty", ""}};
   command.tasks[0].message = "it's \"quoted\"";
   ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
@@ -106,6 +107,7 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   EXPECT_EQ(read.not_after, command.not_after);
   EXPECT_EQ(read.timeout, command.timeout);
   EXPECT_FALSE(read.needs_ready);
+  EXPECT_EQ(read.supersedes, command.supersedes);
   EXPECT_EQ(read.finish_time, absl::InfiniteFuture());
   ASSERT_EQ(read.tasks.size(), 2u);
   EXPECT_EQ(read.tasks[0].node, "storage1");

@@ -98,13 +98,17 @@ CREATE TABLE event (
   message TEXT NOT NULL
 );
 
--- The cluster's desired state: nodes, accounts, shares, join tokens (hostq.manager.v1).
+-- The cluster's desired state: nodes, accounts, shares, join tokens (hostq.storage.v1).
 CREATE TABLE resource (
   kind TEXT NOT NULL,
   key TEXT NOT NULL,
   data BLOB NOT NULL,
   PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
+)sql",
+    // 2: what a command supersedes is asked again when an older one comes back.
+    R"sql(
+ALTER TABLE command ADD COLUMN supersedes TEXT NOT NULL DEFAULT '';  -- kinds, by comma
 )sql",
 };
 

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/base/error.h"
 #include "common/base/id.h"
 #include "common/sqlite/database.h"
@@ -17,7 +19,7 @@ using sqlite::Statement;
 
 constexpr absl::string_view kCommandColumns =
     "id, kind, resource_key, actor, request_id, request, spec, work, create_time, not_after, "
-    "timeout, needs_ready, state, finish_time";
+    "timeout, needs_ready, state, finish_time, supersedes";
 constexpr absl::string_view kTaskColumns =
     "node, stage, phase, outcome, attempt, epoch, failures, losses, refusals, interruptions, "
     "reason, message, evidence, phase_time, next_attempt_time";
@@ -80,6 +82,7 @@ Command CommandAt(const Statement& row) {
   command.needs_ready = row.Int64(11) != 0;
   command.state = static_cast<CommandState>(row.Int64(12));
   command.finish_time = TimeAt(row, 13);
+  command.supersedes = absl::StrSplit(StringAt(row, 14), ',', absl::SkipEmpty());
   return command;
 }
 
@@ -136,7 +139,7 @@ class SqliteStore::Writer {
     const std::pair<Statement*, std::string> statements[] = {
         {&insert_command_,
          absl::StrCat("INSERT INTO command(", kCommandColumns,
-                      ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")},
+                      ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")},
         {&insert_task_,
          absl::StrCat("INSERT INTO task(command_id, ", kTaskColumns,
                       ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")},
@@ -169,9 +172,11 @@ class SqliteStore::Writer {
 
   absl::Status Apply(const InsertCommand& insert) {
     const Command& c = insert.command;
+    const std::string supersedes = absl::StrJoin(c.supersedes, ",");
     insert_command_.BindAll(c.id, c.kind, c.resource_key, c.actor, nullptr, Blob(c.request),
                             Blob(c.spec), Blob(c.work), absl::ToUnixMicros(c.create_time), nullptr,
-                            absl::ToInt64Microseconds(c.timeout), c.needs_ready, c.state, nullptr);
+                            absl::ToInt64Microseconds(c.timeout), c.needs_ready, c.state, nullptr,
+                            supersedes);
     if (!c.request_id.empty()) insert_command_.BindText(5, c.request_id);
     BindTime(insert_command_, 10, c.not_after);
     HOSTQ_RETURN_IF_ERROR(insert_command_.Execute());

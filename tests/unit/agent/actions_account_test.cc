@@ -262,11 +262,16 @@ TEST_F(DeleteTest, StoragePutsHomeIntoTheTrash) {
 TEST_F(DeleteTest, AnotherUserIsNeverTouched) {
   storage.user_table["exampleco"].uid = 4000;
   storage.changes.clear();
-  EXPECT_EQ(RunWork(remove, kStorage, storage).reason, Reason::kUserNameTaken);
+  storage.group_table["exampleco"].gid = 4000;
+  EXPECT_EQ(RunWork(remove, kStorage, storage).reason, Reason::kNone);
+  EXPECT_THAT(storage.changes, IsEmpty());
   storage.user_table.clear();
   storage.user_table["other"] = {"other", 2001, 2001, "/home/other", "/bin/sh", true};
-  EXPECT_EQ(RunWork(remove, kStorage, storage).reason, Reason::kUidTaken);
+  const Outcome outcome = RunWork(remove, kStorage, storage);
+  EXPECT_EQ(outcome.reason, Reason::kNone);
   EXPECT_THAT(storage.changes, IsEmpty());
+  for (const auto& [name, step] : outcome.steps) EXPECT_TRUE(step.skipped) << name;
+  EXPECT_EQ(server().limits[2001], 10LL << 30);
 }
 
 TEST_F(DeleteTest, SomebodyElsesHomeStays) {

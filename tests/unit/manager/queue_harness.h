@@ -72,6 +72,7 @@ class QueueHarness {
     command.create_time = now.wall;
     command.not_after = options.not_after;
     command.needs_ready = options.needs_ready;
+    command.supersedes = options.supersedes;
     for (const auto& [node, stage] : nodes) {
       Task& task = command.tasks.emplace_back();
       task.node = node;
@@ -79,7 +80,7 @@ class QueueHarness {
     }
     const CommandId id = command.id;
     Changes out;
-    queue.Submit(std::move(command), options.supersedes, now, out);
+    queue.Submit(std::move(command), now, out);
     Take(std::move(out));
     return id;
   }

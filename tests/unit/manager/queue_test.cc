@@ -338,10 +338,54 @@ TEST(QueueTest, NewerCommandSupersedesWaitingOnesNeverRunningOnes) {
       h.Submit("a/x", {{"web1", 0}, {"web2", 0}}, {.kind = "delete", .supersedes = {"*"}});
   EXPECT_EQ(h.OutcomeOf(other_kind, "web1"), Outcome::kSuperseded);
   EXPECT_EQ(h.OutcomeOf(newer, "web1"), Outcome::kSuperseded);
-  EXPECT_EQ(h.StateOf(newer), CommandState::kSucceeded);
+  EXPECT_EQ(h.StateOf(newer), CommandState::kSuperseded);
   h.Result(h.LeaseOf(running, "web1"));
-  EXPECT_EQ(h.StateOf(running), CommandState::kSucceeded);
+  EXPECT_EQ(h.StateOf(running), CommandState::kSuperseded);
   EXPECT_TRUE(h.WasSent(removal, "web1"));
+}
+
+// A quota set while the node was away: when the node reports that it differs by now, the newer
+// command must not wait for the older one to be tried again and again.
+TEST(QueueTest, WhatWasWithTheNodeIsSupersededWhenItComesBackWithoutSuccess) {
+  for (const Reason reason : {Reason::kQuotaMismatch, Reason::kInterrupted, Reason::kInternal}) {
+    QueueHarness h;
+    h.AddNode("web1");
+    h.Connect("web1");
+    const CommandId older = h.Submit("a/x", {{"web1", 0}});
+    const CommandId newer = h.Submit("a/x", {{"web1", 0}}, {.supersedes = {"a"}});
+    EXPECT_EQ(h.PhaseOf(older, "web1"), Phase::kLeased);
+    h.Result(h.LeaseOf(older, "web1"), reason);
+    EXPECT_EQ(h.OutcomeOf(older, "web1"), Outcome::kSuperseded) << NameOf(reason);
+    EXPECT_TRUE(h.WasSent(newer, "web1")) << NameOf(reason);
+  }
+}
+
+TEST(QueueTest, RefusedOrLostTaskIsSupersededToo) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId refused = h.Submit("a/x", {{"web1", 0}});
+  const CommandId lost = h.Submit("a/y", {{"web1", 0}});
+  const CommandId never_arrived = h.Submit("a/z", {{"web1", 0}});
+  for (const char* key : {"a/x", "a/y", "a/z"}) h.Submit(key, {{"web1", 0}}, {.supersedes = {"*"}});
+  h.Refuse(h.LeaseOf(refused, "web1"), Reason::kBufferFull);
+  EXPECT_EQ(h.OutcomeOf(refused, "web1"), Outcome::kSuperseded);
+  h.Accept(h.LeaseOf(lost, "web1"));
+  h.Disconnect("web1");
+  h.Connect("web1");
+  EXPECT_EQ(h.OutcomeOf(lost, "web1"), Outcome::kSuperseded);
+  EXPECT_EQ(h.OutcomeOf(never_arrived, "web1"), Outcome::kSuperseded);
+}
+
+TEST(QueueTest, CancelledNewerCommandSupersedesNothingAnyMore) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId older = h.Submit("a/x", {{"web1", 0}});
+  const CommandId newer = h.Submit("a/x", {{"web1", 0}}, {.supersedes = {"a"}});
+  EXPECT_TRUE(h.Do([&](Changes& out) { return h.queue.Cancel(newer, "root", h.now, out); }).ok());
+  h.Result(h.LeaseOf(older, "web1"), Reason::kQuotaMismatch);
+  EXPECT_EQ(h.PhaseOf(older, "web1"), Phase::kBackingOff);
 }
 
 TEST(QueueTest, CancelOfWhatIsWithTheNodeTellsTheNode) {
