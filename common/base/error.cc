@@ -11,7 +11,8 @@
 namespace hostq {
 namespace {
 constexpr absl::string_view kReasonPayload = "hostq/reason";
-}
+constexpr absl::string_view kRemedyPayload = "hostq/remedy";
+}  // namespace
 
 absl::Status MakeError(absl::StatusCode code, Reason reason, absl::string_view message) {
   absl::Status status(code, message);
@@ -28,11 +29,21 @@ absl::Status ErrnoError(int error_number, Reason reason, absl::string_view what)
                    absl::StrCat(what, ": ", strerror(error_number)));
 }
 
+absl::Status WithRemedy(absl::Status status, absl::string_view remedy) {
+  status.SetPayload(kRemedyPayload, absl::Cord(remedy));
+  return status;
+}
+
 Reason ReasonOf(const absl::Status& status) {
   const auto payload = status.GetPayload(kReasonPayload);
   int value = 0;
   if (!payload || !absl::SimpleAtoi(std::string(*payload), &value)) return Reason::kNone;
   return static_cast<Reason>(value);
+}
+
+std::string RemedyOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kRemedyPayload);
+  return payload ? std::string(*payload) : "";
 }
 
 void CheckFailed(const char* condition, const char* file, int line) {

@@ -16,8 +16,14 @@ absl::Status InvalidField(Reason reason, absl::string_view field, absl::string_v
 // `what` and the text of `error_number`; the code follows the number (ENOENT: NOT_FOUND, ...).
 absl::Status ErrnoError(int error_number, Reason reason, absl::string_view what);
 
+// `status` with what to do in this very case, instead of the reason's fixed remedy. Nothing in it
+// is filled in any more.
+absl::Status WithRemedy(absl::Status status, absl::string_view remedy);
+
 // kNone if it carries none.
 Reason ReasonOf(const absl::Status& status);
+// Of WithRemedy(); empty if it carries none.
+std::string RemedyOf(const absl::Status& status);
 
 }  // namespace hostq
 

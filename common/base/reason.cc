@@ -62,7 +62,7 @@ constexpr ReasonInfo kReasons[] = {
      "--note WHY"},
     {Reason::kCancelUnseen, "CANCEL_UNSEEN", ReasonClass::kWait, Owner::kAgent,
      "cancellation was asked for and the agent has not seen it",
-     "look at the agent: journalctl -u hostq-agent on NODE"},
+     "bring the node back, or look at its agent: journalctl -u hostq-agent on NODE"},
     {Reason::kCancelUndone, "CANCEL_UNDONE", ReasonClass::kWait, Owner::kAgent,
      "the agent saw the cancellation and the task still runs", "wait for the running step to end"},
     {Reason::kResultUnacknowledged, "RESULT_UNACKNOWLEDGED", ReasonClass::kWait, Owner::kNetwork,
@@ -214,7 +214,8 @@ constexpr ReasonInfo kReasons[] = {
      "/etc/group.lock /etc/gshadow.lock"},
     {Reason::kUserMissing, "USER_MISSING", ReasonClass::kEnvironment, Owner::kAdministrator,
      "the user should exist on the node and does not",
-     "somebody removed the user on NODE; make it again with the account's uid"},
+     "somebody removed the user on NODE; see its name, uid and home: hostq account show DOMAIN; "
+     "then, on NODE: groupadd -g UID USER; useradd -M -N -u UID -g UID -d HOME USER"},
     {Reason::kPermissionDenied, "PERMISSION_DENIED", ReasonClass::kEnvironment, Owner::kNode,
      "the operating system refused (missing privilege or capability)",
      "does the agent run as root, with the capabilities SYS_ADMIN and NET_ADMIN? In a container "

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,5 +23,8 @@ std::string FormatAge(absl::Duration age);
 // For messages shown to people and written to logs: control characters become '?', and what is
 // longer than `limit` bytes is cut with "...".
 std::string Printable(absl::string_view text, size_t limit = 200);
+
+// How many letters have to be changed, added or left out to make one of the other.
+size_t EditDistance(absl::string_view a, absl::string_view b);
 
 }  // namespace hostq

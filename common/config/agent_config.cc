@@ -12,10 +12,6 @@
 namespace hostq {
 namespace {
 
-// Also what a node allows has these bounds: an agent never touches the system's own accounts.
-constexpr int64_t kLowestUid = 1000;
-constexpr int64_t kHighestUid = 2'000'000'000;
-
 std::optional<std::string> CheckShareSource(absl::string_view text) {
   constexpr char kWhat[] = "is not SERVER:/PATH";
   const size_t at = text.find(":/");
@@ -54,15 +50,7 @@ void ReadPolicy(TomlReader& reader, AgentConfig::Policy& policy) {
   reader.TextList("policy.address_ranges", policy.address_ranges, CheckAddressRange);
   reader.Text("policy.user_pattern", policy.user_pattern, CheckPattern);
   reader.TextList("policy.kinds", policy.kinds, CheckKind);
-  int64_t uid_min = policy.uid_min;
-  int64_t uid_max = policy.uid_max;
-  reader.Integer("policy.uid_min", kLowestUid, kHighestUid, uid_min);
-  reader.Integer("policy.uid_max", kLowestUid, kHighestUid, uid_max);
-  if (uid_min > uid_max) {
-    reader.Problem("policy.uid_min", absl::StrCat(uid_min, " is above uid_max, ", uid_max));
-  }
-  policy.uid_min = static_cast<uint32_t>(uid_min);
-  policy.uid_max = static_cast<uint32_t>(uid_max);
+  reader.UidRange("policy.uid_min", "policy.uid_max", policy.uid_min, policy.uid_max);
 }
 
 }  // namespace

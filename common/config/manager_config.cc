@@ -11,9 +11,6 @@ namespace {
 
 constexpr int64_t kAgentsPort = 7443;
 constexpr int64_t kEnrollmentPort = 7444;
-// Below are the system's own accounts (login.defs), above what some tools read as negative.
-constexpr int64_t kLowestUid = 1000;
-constexpr int64_t kHighestUid = 2'000'000'000;
 
 std::string WithPort(const std::string& address, int64_t port) {
   return absl::StrContains(address, ":") ? absl::StrCat("[", address, "]:", port)
@@ -39,15 +36,7 @@ void ReadCluster(TomlReader& reader, ManagerConfig::Cluster& cluster) {
   reader.Text("cluster.name", cluster.name, CheckName);
   reader.Require("cluster.quorum_address");
   reader.Text("cluster.quorum_address", cluster.quorum_address, CheckHostAddress);
-  int64_t uid_min = cluster.uid_min;
-  int64_t uid_max = cluster.uid_max;
-  reader.Integer("cluster.uid_min", kLowestUid, kHighestUid, uid_min);
-  reader.Integer("cluster.uid_max", kLowestUid, kHighestUid, uid_max);
-  if (uid_min > uid_max) {
-    reader.Problem("cluster.uid_min", absl::StrCat(uid_min, " is above uid_max, ", uid_max));
-  }
-  cluster.uid_min = static_cast<uint32_t>(uid_min);
-  cluster.uid_max = static_cast<uint32_t>(uid_max);
+  reader.UidRange("cluster.uid_min", "cluster.uid_max", cluster.uid_min, cluster.uid_max);
 }
 
 void ReadListen(TomlReader& reader, const ManagerConfig::Cluster& cluster,

@@ -13,21 +13,10 @@
 namespace hostq {
 namespace {
 
-// How many letters have to be changed, added or left out to make one of the other.
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
+// Below are the system's own accounts (login.defs), which an agent never touches; above is what
+// some tools read as negative.
+constexpr int64_t kLowestUid = 1000;
+constexpr int64_t kHighestUid = 2'000'000'000;
 
 std::string LastPart(const std::string& key) {
   const size_t dot = key.rfind('.');
@@ -183,6 +172,17 @@ bool TomlReader::Duration(const std::string& key, absl::Duration min, absl::Dura
   });
   if (found) out = value;
   return found;
+}
+
+void TomlReader::UidRange(const std::string& min_key, const std::string& max_key, uint32_t& min,
+                          uint32_t& max) {
+  int64_t low = min;
+  int64_t high = max;
+  Integer(min_key, kLowestUid, kHighestUid, low);
+  Integer(max_key, kLowestUid, kHighestUid, high);
+  if (low > high) Problem(min_key, absl::StrCat(low, " is above ", LastPart(max_key), ", ", high));
+  min = static_cast<uint32_t>(low);
+  max = static_cast<uint32_t>(high);
 }
 
 void TomlReader::Require(const std::string& key) {

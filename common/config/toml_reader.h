@@ -34,6 +34,9 @@ class TomlReader {
   // Text such as "5s" or "1m30s".
   bool Duration(const std::string& key, absl::Duration min, absl::Duration max,
                 absl::Duration& out);
+  // The user ids from that of `min_key` to that of `max_key`.
+  void UidRange(const std::string& min_key, const std::string& max_key, uint32_t& min,
+                uint32_t& max);
   // Reports if the key is absent.
   void Require(const std::string& key);
   // Reports something that only shows when several keys are known.

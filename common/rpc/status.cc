@@ -14,6 +14,9 @@ constexpr char kErrorInfoType[] = "type.googleapis.com/google.rpc.ErrorInfo";
 // gRPC refuses headers of more than 8 KiB in all; the message is there twice, escaped up to three
 // bytes for one the first time and in base 64 the second.
 constexpr size_t kMaxMessage = 1500;
+constexpr size_t kMaxRemedy = 500;
+// In ErrorInfo's metadata.
+constexpr char kRemedyKey[] = "remedy";
 
 // Bytes of the UTF-8 sequence that `text` begins with; 0 if it is none.
 size_t Utf8Length(absl::string_view text) {
@@ -35,11 +38,11 @@ size_t Utf8Length(absl::string_view text) {
   return length;
 }
 
-std::string Sendable(absl::string_view message) {
+std::string Sendable(absl::string_view message, size_t limit) {
   std::string out;
   while (!message.empty()) {
     const size_t length = Utf8Length(message);
-    if (out.size() + length > kMaxMessage) return out + "...";
+    if (out.size() + length > limit) return out + "...";
     if (length == 0) {
       out += '?';
       message.remove_prefix(1);
@@ -55,7 +58,7 @@ std::string Sendable(absl::string_view message) {
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  const std::string message = Sendable(status.message());
+  const std::string message = Sendable(status.message(), kMaxMessage);
   const auto code = static_cast<grpc::StatusCode>(status.raw_code());
   const Reason reason = ReasonOf(status);
   if (reason == Reason::kNone) return grpc::Status(code, message);
@@ -63,6 +66,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
   const absl::string_view name = NameOf(reason);
   info.set_reason(name.data(), name.size());
   info.set_domain(kErrorDomain);
+  if (const std::string remedy = RemedyOf(status); !remedy.empty()) {
+    (*info.mutable_metadata())[kRemedyKey] = Sendable(remedy, kMaxRemedy);
+  }
   v1::ErrorStatus details;
   details.set_code(status.raw_code());
   details.set_message(message);
@@ -84,7 +90,10 @@ absl::Status FromGrpc(const grpc::Status& status) {
       continue;
     }
     const std::optional<Reason> reason = ReasonFromName(info.reason());
-    if (reason && *reason != Reason::kNone) return MakeError(code, *reason, status.error_message());
+    if (!reason || *reason == Reason::kNone) continue;
+    absl::Status error = MakeError(code, *reason, status.error_message());
+    const auto remedy = info.metadata().find(kRemedyKey);
+    return remedy == info.metadata().end() ? error : WithRemedy(std::move(error), remedy->second);
   }
   return absl::Status(code, status.error_message());
 }

@@ -210,20 +210,11 @@ grpc::ServerUnaryReactor* CommandService::ListFindings(grpc::CallbackServerConte
                                                        v1::ListFindingsResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  backend_.engine.Read(
-      [request, response, done](const hostq::manager::Queue& queue, const Now& now) {
-        size_t bytes = 0;
-        for (const Finding& finding : ExplainAll(queue, now, request->include_all())) {
-          const auto reason = static_cast<v1::Reason::Code>(finding.reason);
-          if (!request->node().empty() && request->node() != finding.node) continue;
-          if (request->reason() != 0 && request->reason() != reason) continue;
-          *response->add_findings() = ToProto(finding);
-          // The oldest are the ones to look at; the whole must fit into a message.
-          bytes += response->findings().rbegin()->ByteSizeLong();
-          if (bytes > kMaxPageBytes) break;
-        }
-        done(absl::OkStatus());
-      });
+  backend_.engine.Read([request, response, done](const hostq::manager::Queue& queue,
+                                                 const Now& now) {
+    AddFindings(ExplainAll(queue, now, request->include_all()), *request, kMaxPageBytes, *response);
+    done(absl::OkStatus());
+  });
   return reactor;
 }
 

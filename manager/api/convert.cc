@@ -31,6 +31,7 @@ v1::Task TaskToProto(const Task& task, CommandId command) {
     *out.mutable_next_attempt_time() = ToProto(task.next_attempt_time);
   }
   if (task.phase == Phase::kRunning) out.set_current_step(task.step);
+  out.set_cancel_requested(task.live() && task.cancel_requested());
   return out;
 }
 
@@ -97,7 +98,24 @@ v1::Finding ToProto(const Finding& finding) {
   out.set_remedy(finding.remedy);
   out.set_root_task_id(finding.root_task);
   out.set_stuck(finding.stuck);
+  out.set_owner_node(finding.owner_node);
   return out;
+}
+
+void AddFindings(const std::vector<Finding>& findings, const v1::ListFindingsRequest& request,
+                 size_t max_bytes, v1::ListFindingsResponse& response) {
+  size_t bytes = 0;
+  for (const Finding& finding : findings) {
+    const auto reason = static_cast<v1::Reason::Code>(finding.reason);
+    if (!request.node().empty() && request.node() != finding.node) continue;
+    if (request.reason() != 0 && request.reason() != reason) continue;
+    if (bytes > max_bytes) {
+      response.set_left_out(response.left_out() + 1);
+      continue;
+    }
+    *response.add_findings() = ToProto(finding);
+    bytes += response.findings().rbegin()->ByteSizeLong();
+  }
 }
 
 v1::Event ToProto(const Event& event) {

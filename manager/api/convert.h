@@ -6,6 +6,7 @@
 #include "google/protobuf/timestamp.pb.h"
 #include "hostq/storage/v1/resource.pb.h"
 #include "hostq/v1/command.pb.h"
+#include "hostq/v1/command_service.pb.h"
 #include "hostq/v1/event_service.pb.h"
 #include "hostq/v1/finding.pb.h"
 #include "hostq/v1/node.pb.h"
@@ -24,6 +25,10 @@ absl::Time TimeFromProto(const google::protobuf::Timestamp& time);
 // Without attempts.
 v1::Command ToProto(const Command& command);
 v1::Finding ToProto(const Finding& finding);
+// Those that `request` asks for, the first ones first, until `max_bytes` are passed; the others are
+// counted.
+void AddFindings(const std::vector<Finding>& findings, const v1::ListFindingsRequest& request,
+                 size_t max_bytes, v1::ListFindingsResponse& response);
 v1::Event ToProto(const Event& event);
 
 // Puts the attempts into their tasks. For a task that a node has now, the current one is added. The

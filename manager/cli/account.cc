@@ -1,3 +1,6 @@
+#include <optional>
+
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/error.h"
@@ -15,7 +18,7 @@ struct AccountOptions {
   std::string user;
   std::string address;
   int64_t quota = 0;
-  uint32_t uid = 0;
+  std::optional<uint32_t> uid;
   std::string note;
   bool yes = false;
   SubmitOptions submit;
@@ -37,7 +40,7 @@ absl::StatusOr<int> Create(Tool& tool, const AccountOptions& options) {
   create.set_user(options.user);
   create.set_address(options.address);
   create.set_quota_bytes(options.quota);
-  create.set_uid(options.uid);
+  if (options.uid) create.set_uid(*options.uid);
   tool.names = {{"DOMAIN", options.domain}, {"ADDRESS", options.address}};
   return Submit(tool, options.submit, spec);
 }
@@ -174,6 +177,19 @@ CLI::App& AddSubmitter(CLI::App& group, Tool& tool, const std::shared_ptr<Accoun
   return leaf;
 }
 
+void AddUid(CLI::App& create, std::optional<uint32_t>& uid) {
+  const auto parse = [&uid](const std::string& text) {
+    uint32_t number = 0;
+    if (!absl::SimpleAtoi(text, &number) || number == 0) {
+      Reject("--uid", text, "the user id of an account: use a number above 0, or leave it out");
+    }
+    uid = number;
+  };
+  create
+      .add_option_function<std::string>("--uid", parse, "its user id (default: the next free one)")
+      ->type_name("N");
+}
+
 void AddChanges(CLI::App& group, Tool& tool) {
   auto options = std::make_shared<AccountOptions>();
   CLI::App& suspend = AddSubmitter(group, tool, options, Suspend, "suspend",
@@ -235,8 +251,7 @@ void AddAccountCommands(CLI::App& root, Tool& tool) {
       ->required();
   AddSize(create, "--quota", options->quota, "limit of its home: 512MiB, 10GiB; unlimited: none")
       ->required();
-  create.add_option("--uid", options->uid, "its user id (default: the next free one)")
-      ->type_name("N");
+  AddUid(create, options->uid);
   AddSubmitOptions(create, tool, options->submit);
   AddChanges(group, tool);
   AddAddressChanges(group, tool);

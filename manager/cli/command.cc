@@ -153,10 +153,18 @@ absl::StatusOr<int> Skip(Tool& tool, const CommandOptions& options) {
 absl::StatusOr<int> Cancel(Tool& tool, const CommandOptions& options) {
   const TaskName target = TargetOf(tool, options);
   HOSTQ_ASSIGN_OR_RETURN(const v1::Command command, tool.client().CancelCommand(target.command));
-  const bool active = command.state() == v1::Command::ACTIVE;
-  return PrintState(tool, command,
-                    active ? "was cancelled where it had not been sent; the rest goes on to its end"
-                           : "was cancelled");
+  if (tool.json) {
+    tool.PrintJson(command);
+    return kDone;
+  }
+  std::vector<v1::Node> nodes;
+  if (command.state() == v1::Command::ACTIVE) {
+    // Without it the answer is less telling, but no less true.
+    const absl::StatusOr<v1::ListNodesResponse> known = tool.client().ListNodes();
+    if (known.ok()) nodes.assign(known->nodes().begin(), known->nodes().end());
+  }
+  tool.Print(RenderCancellation(command, nodes, MakeView(tool)));
+  return kDone;
 }
 
 CLI::App& AddOne(CLI::App& group, Tool& tool, const std::shared_ptr<CommandOptions>& options,
@@ -186,7 +194,9 @@ void AddDecisions(CLI::App& group, Tool& tool) {
 
   options = std::make_shared<CommandOptions>();
   AddOne(group, tool, options, Cancel, "cancel",
-         "cancel what has not been sent to a node; what has been sent goes on to its end",
+         "cancel what has not been sent to a node; a node that has a task drops it if it has not "
+         "begun "
+         "it",
          "hostq command cancel 01jd4n7zq8w3x");
 }
 

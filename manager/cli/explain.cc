@@ -36,6 +36,16 @@ std::string WithExplanation(v1::Reason::Code code) {
   return absl::StrCat(ReasonText(code), explanation.empty() ? "" : ": ", explanation);
 }
 
+// The node that must act, if one must.
+std::string OwnerNode(const v1::Finding& finding) {
+  return Clean(finding.owner_node().empty() ? finding.node() : finding.owner_node());
+}
+
+// The task to look at: the one at the end of the chain of waiting.
+std::string RootOf(const v1::Finding& finding) {
+  return Clean(finding.root_task_id().empty() ? finding.task_id() : finding.root_task_id());
+}
+
 // What a finding is about: the failure if there is one, else why it waits.
 v1::Reason::Code CauseOf(const v1::Finding& finding) {
   return finding.cause() == v1::Reason::CODE_UNSPECIFIED ? finding.reason() : finding.cause();
@@ -137,9 +147,10 @@ constexpr size_t kMaxRows = 25;
 
 std::string GroupHead(const Group& group, const View& view) {
   const v1::Finding& first = *group.findings[0];
+  const std::string node = OwnerNode(first);
   const bool one_node =
       std::all_of(group.findings.begin(), group.findings.end(),
-                  [&](const v1::Finding* finding) { return finding->node() == first.node(); });
+                  [&](const v1::Finding* finding) { return OwnerNode(*finding) == node; });
   const bool stuck = std::any_of(group.findings.begin(), group.findings.end(),
                                  [](const v1::Finding* finding) { return finding->stuck(); });
   const std::string name = ReasonText(group.cause);
@@ -151,8 +162,7 @@ std::string GroupHead(const Group& group, const View& view) {
     absl::StrAppend(&out, std::string(i == 0 ? 0 : left, ' '), lines[i], "\n");
   }
   absl::StrAppend(&out, "  must act: ",
-                  Paint(OwnerShort(group.owner, one_node ? Clean(first.node()) : ""), Colour::kBold,
-                        view.colour));
+                  Paint(OwnerShort(group.owner, one_node ? node : ""), Colour::kBold, view.colour));
   if (group.findings.size() > 1) absl::StrAppend(&out, "; ", group.findings.size(), " tasks");
   return out + "\n";
 }
@@ -206,7 +216,7 @@ std::string RenderFinding(const v1::Finding& finding, const View& view) {
                               TimeText(finding.since_time(), view.zone), ")")},
                 view.prose_width);
   }
-  const std::string owner = OwnerText(finding.owner(), Clean(finding.node()));
+  const std::string owner = OwnerText(finding.owner(), OwnerNode(finding));
   if (!owner.empty()) AppendField(out, "Must act", {owner}, view.prose_width);
   if (!finding.evidence().empty()) {
     AppendField(out, "Evidence", EvidenceLines(finding), view.prose_width);
@@ -262,8 +272,15 @@ std::string RenderStuck(const v1::ListFindingsResponse& response, const View& vi
   for (const Group& group : groups) {
     absl::StrAppend(&out, RenderGroup(group, view), "\n");
   }
+  if (response.left_out() > 0) {
+    absl::StrAppend(&out, response.left_out(),
+                    " more did not fit into the answer: hostq stuck --node NODE\n");
+  }
+  const auto& findings = response.findings();
+  const auto stuck = std::find_if(findings.begin(), findings.end(),
+                                  [](const v1::Finding& finding) { return finding.stuck(); });
   absl::StrAppend(&out, "What to do about one of them: hostq explain ",
-                  Clean(groups[0].findings[0]->task_id()), "\n");
+                  RootOf(stuck == findings.end() ? findings[0] : *stuck), "\n");
   return out;
 }
 

@@ -131,9 +131,11 @@ absl::StatusOr<int> Remove(Tool& tool, const NodeOptions& options) {
   HOSTQ_ASSIGN_OR_RETURN(const v1::RemoveNodeResponse response, tool.client().RemoveNode(request));
   if (tool.json) {
     tool.PrintJson(response);
-  } else {
-    tool.Print(absl::StrCat(Clean(options.name), " was removed; its certificate is void\n"));
+    return kDone;
   }
+  // What is not known of the shares is left out: the node is removed all the same.
+  const absl::StatusOr<v1::ListSharesResponse> shares = tool.client().ListShares();
+  tool.Print(RenderRemoved(options.name, shares.ok() ? *shares : v1::ListSharesResponse()));
   return kDone;
 }
 
@@ -175,7 +177,9 @@ void AddMembership(CLI::App& group, Tool& tool) {
   CLI::App& remove = AddOne(group, tool, options, Remove, "remove",
                             "remove a node from the cluster; its certificate is void from then on",
                             "hostq node remove web2\nhostq node remove web2 --force");
-  remove.add_flag("--force", options->force, "cancel its unfinished tasks, also if it is offline");
+  remove.add_flag(
+      "--force", options->force,
+      "cancel its unfinished tasks, and with them their commands, also if it is offline");
 }
 
 }  // namespace

@@ -107,6 +107,21 @@ std::string RenderNode(const v1::Node& node, const View& view) {
   return absl::StrCat(table.Render(view.width, view.colour), "\n", RenderChecks(node, view));
 }
 
+std::string RenderRemoved(const std::string& name, const v1::ListSharesResponse& shares) {
+  std::string out = absl::StrCat(
+      Clean(name), " was removed; its certificate is void.\n", "Nothing was undone on ",
+      Clean(name),
+      ": if the machine runs on, it keeps its addresses on lo (and "
+      "answers\nto them), its mounts and its users. To clean it, run there, as root:\n\n"
+      "  systemctl disable --now hostq-agent\n"
+      "  ip addr flush dev lo scope global\n");
+  for (const v1::Share& share : shares.shares()) {
+    // By its source: below the mount point a file server has the files themselves.
+    absl::StrAppend(&out, "  umount ", Clean(share.source()), "\n");
+  }
+  return out;
+}
+
 std::string RenderChecks(const v1::Node& node, const View& view) {
   if (node.checks().empty()) {
     return absl::StrCat("No preflight yet. Run one: hostq node preflight ", Clean(node.name()),

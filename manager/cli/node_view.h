@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "hostq/v1/account_service.pb.h"
 #include "hostq/v1/node_service.pb.h"
 #include "manager/cli/explain.h"
 
@@ -13,5 +14,8 @@ std::string RenderNodes(const v1::ListNodesResponse& response, const View& view)
 std::string RenderNode(const v1::Node& node, const View& view);
 // The checks of the last preflight as a table.
 std::string RenderChecks(const v1::Node& node, const View& view);
+
+// What `hostq node remove` prints: what stays on the node, and how to clean it.
+std::string RenderRemoved(const std::string& name, const v1::ListSharesResponse& shares);
 
 }  // namespace hostq::cli

@@ -10,11 +10,6 @@
 namespace hostq::cli {
 namespace {
 
-[[noreturn]] void Reject(const std::string& option, absl::string_view value,
-                         absl::string_view wanted) {
-  throw CLI::ValidationError(option, absl::StrCat("\"", Clean(value), "\" is not ", wanted));
-}
-
 void PrintAccepted(Tool& tool, const v1::CreateCommandResponse& response) {
   const v1::Command& command = response.command();
   const std::string id = Clean(command.id());
@@ -29,6 +24,11 @@ void PrintAccepted(Tool& tool, const v1::CreateCommandResponse& response) {
 }
 
 }  // namespace
+
+void Reject(const std::string& option, absl::string_view value, absl::string_view wanted,
+            Reason reason) {
+  throw BadValue(option, absl::StrCat("\"", Clean(value), "\" is not ", wanted), reason);
+}
 
 CLI::App& AddGroup(CLI::App& parent, const std::string& name, const std::string& description) {
   CLI::App* group = parent.add_subcommand(name, description);
@@ -54,7 +54,10 @@ CLI::Option* AddSize(CLI::App& leaf, const std::string& name, int64_t& value,
                      const std::string& help) {
   const auto parse = [&value, name](const std::string& text) {
     const auto size = ParseSize(text);
-    if (!size) Reject(name, text, "a size: use 512MiB, 10GiB (powers of 1024) or unlimited");
+    if (!size) {
+      Reject(name, text, "a size: use a whole number of KiB, MiB, GiB or TiB",
+             Reason::kInvalidSize);
+    }
     value = *size;
   };
   return leaf.add_option_function<std::string>(name, parse, help)->type_name("SIZE");

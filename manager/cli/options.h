@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/reason.h"
 #include "manager/cli/tool.h"
 
 // The pieces that the groups of commands are made of. The client checks only what is syntax; the
@@ -28,6 +29,18 @@ void OnRun(CLI::App& leaf, Tool& tool, std::shared_ptr<Options> options,
     tool.action = [&tool, options, run] { return run(tool, *options); };
   });
 }
+
+// A value that makes no sense to the client already.
+class BadValue : public CLI::ValidationError {
+ public:
+  BadValue(const std::string& option, const std::string& what, Reason why)
+      : CLI::ValidationError(option, what), reason(why) {}
+
+  const Reason reason;
+};
+// Throws BadValue: "OPTION: "VALUE" is not WANTED".
+[[noreturn]] void Reject(const std::string& option, absl::string_view value,
+                         absl::string_view wanted, Reason reason = Reason::kInvalidArgument);
 
 // Each variable must live as long as the tree.
 CLI::Option* AddText(CLI::App& leaf, const std::string& name, std::string& value,

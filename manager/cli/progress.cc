@@ -85,12 +85,23 @@ Colour ColourOf(const v1::Step& step) {
   return step.warning() ? Colour::kYellow : Colour::kRed;
 }
 
+// An attempt that the node has not begun, as far as is known: "sent at 2026-11-23 01:47:15 (3s
+// ago)".
+std::string NotStarted(const v1::Task& task, const View& view) {
+  const std::string when = absl::StrCat(" at ", TimeText(task.phase_time(), view.zone), " (",
+                                        AgeOf(task.phase_time(), view.now), " ago)");
+  if (task.phase() == v1::Task::LEASED) return absl::StrCat("sent", when);
+  if (task.phase() == v1::Task::ACCEPTED) return absl::StrCat("accepted", when);
+  return "sent; what became of it is not known";
+}
+
 std::string RenderAttempt(const v1::Task& task, const v1::Attempt& attempt, const View& view) {
   std::string out = absl::StrCat("\n", Paint(Clean(task.node()), Colour::kBold, view.colour),
                                  ", attempt ", attempt.number());
   if (attempt.start_time().seconds() != 0) {
     absl::StrAppend(&out, " at ", TimeText(attempt.start_time(), view.zone));
   }
+  const bool started = attempt.start_time().seconds() != 0;
   const bool ended = attempt.finish_time().seconds() != 0;
   const absl::Duration took =
       (ended ? ToTime(attempt.finish_time()) : view.now) - ToTime(attempt.start_time());
@@ -100,8 +111,13 @@ std::string RenderAttempt(const v1::Task& task, const v1::Attempt& attempt, cons
     result = ReasonText(attempt.reason());
     colour = Colour::kRed;
   }
-  absl::StrAppend(&out, ": ", Paint(result, colour, view.colour), ended ? " after " : " since ",
-                  DurationText(absl::ToInt64Microseconds(took)), "\n");
+  if (!started && !ended) {
+    result = NotStarted(task, view);
+  } else if (started) {
+    absl::StrAppend(&result, ended ? " after " : " since ",
+                    DurationText(absl::ToInt64Microseconds(took)));
+  }
+  absl::StrAppend(&out, ": ", Paint(result, colour, view.colour), "\n");
   if (!attempt.message().empty()) {
     for (const std::string& line : Wrap(Clean(attempt.message()), view.prose_width - 2)) {
       absl::StrAppend(&out, "  ", line, "\n");
@@ -210,6 +226,34 @@ std::string RenderTasks(const v1::Command& command, const View& view) {
                   Activity(task, view.now)});
   }
   return table.Render(view.width, view.colour);
+}
+
+std::string RenderCancellation(const v1::Command& command, const std::vector<v1::Node>& nodes,
+                               const View& view) {
+  const bool active = command.state() == v1::Command::ACTIVE;
+  std::string out =
+      absl::StrCat(Clean(command.id()), "  ", TitleOf(command), ": ",
+                   Paint(active ? "not all of it is cancelled yet" : StateText(command),
+                         active ? Colour::kYellow : Colour::kNone, view.colour),
+                   "\n");
+  Table table({{"", Table::Fit::kCut}, {""}, {"", Table::Fit::kWrap}});
+  for (const v1::Task& task : command.tasks()) {
+    std::string what = task.outcome() == v1::Task::CANCELLED ? "" : "had ended before";
+    if (!IsFinished(task)) {
+      what = task.phase() == v1::Task::RUNNING
+                 ? "the node has begun it: it goes on to its end"
+                 : "the node was asked to drop it and has not answered yet";
+      for (const v1::Node& node : nodes) {
+        if (node.name() != task.node() || node.state() != v1::Node::OFFLINE) continue;
+        absl::StrAppend(&what, "; it has been offline for ", AgeOf(node.state_time(), view.now),
+                        " and must come back");
+      }
+    }
+    table.AddRow({{Clean(task.node()), Colour::kBold}, {StateText(task), ColourOf(task)}, what});
+  }
+  out += table.Render(view.width, view.colour, 2);
+  if (active) absl::StrAppend(&out, "what it waits for: ", Next(command, "explain"), "\n");
+  return out;
 }
 
 std::string RenderCommand(const v1::Command& command, const View& view) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "hostq/v1/command.pb.h"
+#include "hostq/v1/node.pb.h"
 #include "manager/cli/explain.h"
 
 // A command on its way, as text. Pure.
@@ -26,6 +27,9 @@ std::string RenderTimeout(const v1::Command& command, absl::Duration timeout);
 
 // The tasks as a table.
 std::string RenderTasks(const v1::Command& command, const View& view);
+// What `hostq command cancel` prints: what became of each task. `nodes` may lack some.
+std::string RenderCancellation(const v1::Command& command, const std::vector<v1::Node>& nodes,
+                               const View& view);
 // Everything about a command: tasks, attempts, steps with their durations and evidence.
 std::string RenderCommand(const v1::Command& command, const View& view);
 

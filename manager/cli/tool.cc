@@ -81,13 +81,15 @@ ErrorText Describe(const absl::Status& status, const std::string& socket,
   error.code = absl::StatusCodeToString(status.code());
   error.message = Clean(status.message());
   const Reason reason = ReasonOf(status);
-  if (IsUsageError(status)) {
-    error.usage = true;
-    error.reason = std::string(NameOf(Reason::kInvalidArgument));
+  if (IsUsageError(status) && reason == Reason::kInvalidArgument) {
+    error.hide_reason = true;
+    error.reason = std::string(NameOf(reason));
+    error.remedy = Clean(RemedyOf(status));
   } else if (reason != Reason::kNone) {
     const ReasonInfo& info = InfoOf(reason);
     error.reason = std::string(info.name);
-    error.remedy = FillIn(info.remedy, names);
+    const std::string own = Clean(RemedyOf(status));
+    error.remedy = own.empty() ? FillIn(info.remedy, names) : own;
     // The manager may say the reason in the message, for clients that read only that.
     error.message = std::string(absl::StripPrefix(error.message, error.reason + ": "));
   } else if (ExitCodeOf(status) == kUnreachable) {
@@ -102,7 +104,7 @@ ErrorText Describe(const absl::Status& status, const std::string& socket,
 
 std::string RenderErrorText(const ErrorText& error, size_t width, bool colour) {
   std::string out;
-  const std::string head = error.reason.empty() || error.usage ? "" : error.reason + ": ";
+  const std::string head = error.reason.empty() || error.hide_reason ? "" : error.reason + ": ";
   std::string first = absl::StrCat("hostq: ", head, error.message);
   for (const std::string& line : Wrap(first, width)) {
     absl::StrAppend(&out, Paint(line, Colour::kRed, colour), "\n");
@@ -119,8 +121,8 @@ std::string RenderErrorJson(const ErrorText& error) {
       ",\"message\":", JsonString(error.message), ",\"remedy\":", JsonString(error.remedy), "}}\n");
 }
 
-absl::Status UsageError(absl::string_view message) {
-  absl::Status status = absl::InvalidArgumentError(message);
+absl::Status UsageError(absl::string_view message, Reason reason) {
+  absl::Status status = MakeError(absl::StatusCode::kInvalidArgument, reason, message);
   status.SetPayload(kUsagePayload, absl::Cord(""));
   return status;
 }

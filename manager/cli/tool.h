@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
+#include "common/base/reason.h"
 #include "manager/cli/client.h"
 #include "manager/cli/exit_code.h"
 #include "manager/cli/layout.h"
@@ -59,19 +60,20 @@ std::string FillIn(absl::string_view remedy, const std::map<std::string, std::st
 
 // What Fail() prints.
 struct ErrorText {
-  std::string code;     // of gRPC: "INVALID_ARGUMENT"
-  std::string reason;   // "INVALID_DOMAIN", or empty
-  std::string message;  // without the reason
-  std::string remedy;   // or empty
-  bool usage = false;   // found before anybody was asked: the reason says nothing to a person
+  std::string code;          // of gRPC: "INVALID_ARGUMENT"
+  std::string reason;        // "INVALID_DOMAIN", or empty
+  std::string message;       // without the reason
+  std::string remedy;        // or empty
+  bool hide_reason = false;  // it says nothing to a person
 };
 ErrorText Describe(const absl::Status& status, const std::string& socket,
                    const std::map<std::string, std::string>& names);
 std::string RenderErrorText(const ErrorText& error, size_t width, bool colour);
 std::string RenderErrorJson(const ErrorText& error);
 
-// What the command line itself makes impossible: exit code 2.
-absl::Status UsageError(absl::string_view message);
+// What the command line itself makes impossible: exit code 2. INVALID_ARGUMENT says nothing to a
+// person and is shown in JSON only.
+absl::Status UsageError(absl::string_view message, Reason reason = Reason::kInvalidArgument);
 bool IsUsageError(const absl::Status& status);
 
 }  // namespace hostq::cli

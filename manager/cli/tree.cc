@@ -7,8 +7,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "common/base/text.h"
 #include "manager/cli/groups.h"
 #include "manager/cli/help.h"
+#include "manager/cli/options.h"
 #include "manager/cli/words.h"
 
 namespace hostq::cli {
@@ -56,24 +58,91 @@ bool WantsJson(const std::vector<std::string>& words) {
   return false;
 }
 
-// The parser's own words name no command.
-std::string UsageMessage(const CLI::App& root, const CLI::ParseError& error) {
-  const CLI::App& chosen = Chosen(root);
-  if (chosen.get_subcommands({}).empty()) return error.what();
-  for (const std::string& word : root.remaining(/*recurse=*/true)) {
-    if (!absl::StartsWith(word, "-")) {
-      return absl::StrCat("there is no command \"", PathOf(chosen), " ", Clean(word), "\"");
+// The option of `app`, or of every command, that `word` was probably meant to be: "--quota", or "".
+std::string Nearest(const CLI::App& app, absl::string_view word) {
+  std::string nearest;
+  size_t least = std::max<size_t>(2, word.size() / 3) + 1;
+  for (const CLI::App* level = &app; level != nullptr; level = level->get_parent()) {
+    for (const CLI::Option* option : level->get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        const size_t distance = EditDistance(word, "--" + name);
+        if (distance >= least) continue;
+        least = distance;
+        nearest = "--" + name;
+      }
     }
   }
-  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)) return error.what();
-  return absl::StrCat("say what to do after \"", PathOf(chosen), "\"");
+  return nearest;
+}
+
+absl::Status UnknownOption(const CLI::App& chosen, const std::string& word) {
+  const std::string option = word.substr(0, word.find('='));
+  std::string remedy = absl::StrCat("see its options: ", PathOf(chosen), " --help");
+  if (!absl::StartsWith(word, "--")) {
+    remedy += "; a value that begins with a hyphen comes last, after --";
+  } else if (const std::string nearest = Nearest(chosen, option); !nearest.empty()) {
+    remedy = absl::StrCat("did you mean ", nearest, "?");
+  }
+  return WithRemedy(
+      UsageError(absl::StrCat("\"", PathOf(chosen), "\" has no option \"", Clean(option), "\"")),
+      remedy);
+}
+
+// The option of `app` whose value is missing, by what the parser says of it: "--quota: 1 required
+// SIZE missing". Null: it says something else.
+const CLI::Option* WithoutValue(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) return nullptr;
+  const std::string name = std::string(error.what()).substr(0, std::string(error.what()).find(':'));
+  for (const CLI::App* level = &app; level != nullptr; level = level->get_parent()) {
+    const CLI::Option* option = level->get_option_no_throw(name);
+    if (option != nullptr && option->get_items_expected_max() > 0) return option;
+  }
+  return nullptr;
+}
+
+// What is wrong with the line. The parser's own words name no command, and miss the point where a
+// word was taken for an option.
+absl::Status UsageErrorOf(const CLI::App& root, const CLI::ParseError& error) {
+  if (const auto* bad = dynamic_cast<const BadValue*>(&error)) {
+    return UsageError(bad->what(), bad->reason);
+  }
+  const CLI::App& chosen = Chosen(root);
+  const bool group = !chosen.get_subcommands({}).empty();
+  const int code = error.get_exit_code();
+  const bool required = code == static_cast<int>(CLI::ExitCodes::RequiredError);
+  if (required || code == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
+    std::vector<std::string> rest = root.remaining(/*recurse=*/true);
+    for (const std::string& word : rest) {
+      if (word.size() > 1 && word[0] == '-' && word != "--") return UnknownOption(chosen, word);
+    }
+    for (const std::string& word : rest) {
+      if (word == "--") continue;
+      return UsageError(
+          group ? absl::StrCat("there is no command \"", PathOf(chosen), " ", Clean(word), "\"")
+                : absl::StrCat("\"", Clean(word), "\" is one argument too many for \"",
+                               PathOf(chosen), "\""));
+    }
+  }
+  if (const CLI::Option* option = WithoutValue(chosen, error)) {
+    const std::string name = option->get_name();
+    return UsageError(
+        absl::StrCat(name, " has no value: wanted is ", name, " ", option->get_type_name()));
+  }
+  if (group && required) {
+    return UsageError(absl::StrCat("say what to do after \"", PathOf(chosen), "\""));
+  }
+  return UsageError(error.what());
 }
 
 int FailUsage(Tool& tool, const CLI::App& root, const CLI::ParseError& error,
               const std::vector<std::string>& words) {
   tool.json = WantsJson(words);
   const CLI::App& chosen = Chosen(root);
-  const int code = tool.Fail(UsageError(UsageMessage(root, error)));
+  absl::Status status = UsageErrorOf(root, error);
+  if (tool.json && RemedyOf(status).empty() && ReasonOf(status) == Reason::kInvalidArgument) {
+    status = WithRemedy(std::move(status), absl::StrCat("see: ", PathOf(chosen), " --help"));
+  }
+  const int code = tool.Fail(status);
   if (tool.json) return code;
   if (chosen.get_subcommands({}).empty()) {
     std::cerr << "usage: " << UsageOf(chosen) << "\nmore:  " << PathOf(chosen) << " --help\n";

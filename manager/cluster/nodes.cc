@@ -105,9 +105,10 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
     }
   }
   if (address_domains_.contains(address) || addresses_.count(address) != 0) {
-    return Precondition(Reason::kAddressInUse, absl::StrCat("address: ", address,
-                                                            " is one of those on lo of the app "
-                                                            "nodes; wanted: the node's own"));
+    return WithRemedy(
+        Precondition(Reason::kAddressInUse,
+                     absl::StrCat("address: ", address, " is one of those on lo of the app nodes")),
+        "give the node's own address inside the cluster");
   }
   HOSTQ_RETURN_IF_ERROR(CheckNewToken(token));
 

@@ -138,10 +138,9 @@ absl::StatusOr<std::vector<std::string>> Cluster::NamedNodes(absl::Span<const st
     return NotFound(Reason::kUnknownNode, absl::StrCat("nodes: there is no node ", Names(unknown)));
   }
   if (!unfit.empty()) {
-    return Precondition(Reason::kNoTargets, absl::StrCat("nodes: ", Names(unfit),
-                                                         " cannot do this; wanted: nodes of "
-                                                         "role ",
-                                                         RoleNames(roles)));
+    return NoTargets(
+        absl::StrCat(Names(unfit), " cannot do this; wanted: nodes of role ", RoleNames(roles)),
+        absl::StrCat("name nodes of role ", RoleNames(roles), ": hostq node list; or name none"));
   }
   if (!draining.empty()) {
     return Precondition(
@@ -181,7 +180,7 @@ absl::Status Precondition(Reason reason, absl::string_view message) {
 }
 
 absl::Status NoTargets(absl::string_view wanted, absl::string_view remedy) {
-  return Precondition(Reason::kNoTargets, absl::StrCat("nodes: ", wanted, "; remedy: ", remedy));
+  return WithRemedy(Precondition(Reason::kNoTargets, absl::StrCat("nodes: ", wanted)), remedy);
 }
 
 std::vector<PlannedTask> InOneStage(const std::vector<std::string>& nodes) {

@@ -70,10 +70,9 @@ absl::StatusOr<uint32_t> Cluster::PickUid(uint32_t wanted) const {
   while (uids_.contains(uid)) {
     uid = uid == high ? low : uid + 1;
     if (uid == first) {
-      return MakeError(absl::StatusCode::kResourceExhausted, Reason::kUidInUse,
-                       absl::StrCat("uid: none of ", range,
-                                    " is free; remedy: a wider range in "
-                                    "the configuration of manager and nodes (uid_min, uid_max)"));
+      return WithRemedy(MakeError(absl::StatusCode::kResourceExhausted, Reason::kUidInUse,
+                                  absl::StrCat("uid: none of ", range, " is free")),
+                        "configure a wider range on manager and nodes (uid_min, uid_max)");
     }
   }
   return uid;
@@ -126,6 +125,11 @@ absl::StatusOr<PlannedCommand> Cluster::PlanCreateAccount(const v1::CreateAccoun
         absl::StatusCode::kAlreadyExists, Reason::kUserInUse,
         absl::StrCat("user: account ", other->second, " has the user name ", request.user()));
   }
+  if (request.has_uid() && request.uid() == 0) {
+    return WithRemedy(InvalidField(Reason::kInvalidArgument, "uid", "0 is root's"),
+                      absl::StrCat("choose one of ", options_.uid_min, " to ", options_.uid_max,
+                                   ", or none: the manager then picks the next free one"));
+  }
   HOSTQ_ASSIGN_OR_RETURN(const uint32_t uid, PickUid(request.uid()));
   HOSTQ_RETURN_IF_ERROR(CheckNotUnbinding(address, AccountKey(domain)));
   HOSTQ_ASSIGN_OR_RETURN(const storage::v1::Share* share, PickHomeShare());
@@ -156,7 +160,7 @@ absl::StatusOr<PlannedCommand> Cluster::PlanCreateAccount(const v1::CreateAccoun
   spec.set_quota_bytes(quota);
   spec.set_uid(uid);
   *draft.work.mutable_create_account()->mutable_account() = WorkOf(row);
-  if (request.uid() == 0) {
+  if (!request.has_uid()) {
     counters_.set_last_uid(uid);
     PutCounters(draft.changes);
   }
@@ -263,13 +267,16 @@ absl::StatusOr<PlannedCommand> Cluster::PlanRemoveAccountAddress(
   v1::Account& account = *row.mutable_account();
   const auto at = absl::c_find(account.addresses(), address);
   if (at == account.addresses().end()) {
-    return NotFound(Reason::kInvalidAddress,
-                    absl::StrCat("address: ", account.domain(), " does not have ", address));
+    return WithRemedy(NotFound(Reason::kInvalidAddress, absl::StrCat("address: ", account.domain(),
+                                                                     " does not have ", address)),
+                      absl::StrCat("see its addresses: hostq account show ", account.domain()));
   }
   if (account.addresses_size() == 1) {
-    return Precondition(Reason::kAddressInUse,
-                        absl::StrCat("address: ", address, " is the only one of ", account.domain(),
-                                     "; add another one first, or delete the account"));
+    return WithRemedy(
+        Precondition(Reason::kAddressInUse,
+                     absl::StrCat("address: ", address, " is the only one of ", account.domain())),
+        absl::StrCat("give it another one first: hostq account add-address ", account.domain(),
+                     " ADDRESS; or delete the account: hostq account delete ", account.domain()));
   }
   Draft draft;
   HOSTQ_ASSIGN_OR_RETURN(draft.tasks, AddressTasks());

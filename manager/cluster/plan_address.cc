@@ -10,9 +10,10 @@ namespace hostq::manager {
 namespace {
 
 absl::Status LeavingNodes(const std::string& address, absl::string_view by) {
-  return Precondition(Reason::kAddressInUse,
-                      absl::StrCat("address: ", address, " is just being taken off the nodes by ",
-                                   by, "; wait until that has finished"));
+  return WithRemedy(Precondition(Reason::kAddressInUse,
+                                 absl::StrCat("address: ", address,
+                                              " is just being taken off the nodes by ", by)),
+                    "wait until that has finished: hostq command list; then submit again");
 }
 
 }  // namespace
@@ -126,9 +127,10 @@ absl::StatusOr<PlannedCommand> Cluster::PlanUnbindAddress(const v1::UnbindAddres
                                                           absl::Span<const std::string> nodes) {
   HOSTQ_ASSIGN_OR_RETURN(const std::string address, TakeAddress(request.address()));
   if (const std::string user = UserOf(address, ""); !user.empty()) {
-    return Precondition(Reason::kAddressInUse,
-                        absl::StrCat("address: account ", user, " uses ", address,
-                                     "; take it from the account first"));
+    return WithRemedy(Precondition(Reason::kAddressInUse,
+                                   absl::StrCat("address: account ", user, " uses ", address)),
+                      absl::StrCat("take it from the account first: hostq account remove-address ",
+                                   user, " ", address));
   }
   Draft draft;
   HOSTQ_ASSIGN_OR_RETURN(draft.tasks, AddressTasks(nodes));

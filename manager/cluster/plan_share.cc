@@ -53,16 +53,21 @@ absl::Status Cluster::CheckMount(const v1::Share& share) const {
   }
   for (const auto& [name, other] : shares_) {
     if (name != share.name() && other.share().mount_point() == share.mount_point()) {
-      return InUse("mount_point",
-                   absl::StrCat(share.mount_point(), " is where share ", name, " is mounted"));
+      return WithRemedy(
+          InUse("mount_point", absl::StrCat(share.mount_point(), " is where share ", name, " (",
+                                            other.share().source(), ") is mounted")),
+          absl::StrCat(
+              "choose another mount point; or unmount that share first: hostq share unmount ",
+              name));
     }
   }
   if (AccountsOn("") == 0) return absl::OkStatus();
   for (const auto& [domain, row] : accounts_) {
     if (row.share().empty() &&
         absl::StartsWith(row.account().home(), absl::StrCat(share.mount_point(), "/"))) {
-      return InUse("mount_point", absl::StrCat("it would hide ", row.account().home(),
-                                               ", where account ", domain, " lives"));
+      return WithRemedy(InUse("mount_point", absl::StrCat("it would hide ", row.account().home(),
+                                                          ", where account ", domain, " lives")),
+                        "choose another mount point; or delete the accounts below it first");
     }
   }
   return absl::OkStatus();

@@ -256,15 +256,16 @@ absl::Status CheckMountPoint(absl::string_view field, absl::string_view value) {
                      }) ||
       absl::c_linear_search(kSystemParents, value);
   if (!of_system) return absl::OkStatus();
-  return Wrong(Reason::kInvalidPath, field, value,
-               "is a directory of the system; wanted: one for the share, such as /home");
+  return WithRemedy(Wrong(Reason::kInvalidPath, field, value, "is a directory of the system"),
+                    "choose a directory for the share, such as /home");
 }
 
 absl::StatusOr<ShareSource> NormalSource(absl::string_view field, absl::string_view value) {
   const size_t colon = value.find(":/");
   if (colon == absl::string_view::npos || colon == 0) {
-    return Wrong(Reason::kInvalidPath, field, value,
-                 "wanted: HOST:/PATH, such as 10.0.0.1:/chroot/home");
+    return WithRemedy(
+        Wrong(Reason::kInvalidPath, field, value, "is not a file server and what it exports"),
+        absl::StrCat("write the ", field, " as HOST:/PATH, such as 10.0.0.1:/chroot/home"));
   }
   ShareSource source;
   HOSTQ_ASSIGN_OR_RETURN(source.host, NormalHost(field, value.substr(0, colon)));
@@ -285,10 +286,11 @@ absl::StatusOr<int64_t> NormalQuota(absl::string_view field, int64_t bytes) {
   }
   const int64_t kib = bytes / 1024 + (bytes % 1024 != 0 ? 1 : 0);
   if (kib > kMaxQuotaKib) {
-    return InvalidField(Reason::kInvalidSize, field,
-                        absl::StrCat(FormatSize(bytes),
-                                     "; wanted: less than 4TiB, which is all that the file "
-                                     "server's quota protocol can carry"));
+    return InvalidField(
+        Reason::kInvalidSize, field,
+        absl::StrCat(FormatSize(bytes), bytes % 1024 != 0 ? " (rounded up to whole KiB)" : "",
+                     "; wanted: less than 4TiB, which is all that the file "
+                     "server's quota protocol can carry"));
   }
   return kib * 1024;
 }

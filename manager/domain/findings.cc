@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -136,6 +137,8 @@ class Explainer {
         break;
     }
     finding_.remedy = FillIn(finding_.remedy, finding_);
+    const bool on_a_node = finding_.owner == Owner::kNode || finding_.owner == Owner::kAgent;
+    if (on_a_node && finding_.owner_node.empty()) finding_.owner_node = task_.node;
     return finding_;
   }
 
@@ -268,6 +271,7 @@ class Explainer {
                     NameOf(of_root.cause != Reason::kNone ? of_root.cause : of_root.reason), ": ",
                     of_root.summary, ")"));
     finding_.owner = of_root.owner;
+    finding_.owner_node = of_root.owner_node;
   }
 
   void NoCredit() {
@@ -287,9 +291,13 @@ class Explainer {
 
   void InFlight() {
     if (node_ != nullptr && !node_->connected()) {
-      return Offline(task_.phase == Phase::kLeased
-                         ? "it was sent, and the node has not confirmed that it has it"
-                         : "it has the task; what became of it is known when it is back");
+      return Offline(
+          absl::StrCat(task_.phase == Phase::kLeased
+                           ? "it was sent, and the node has not confirmed that it has it"
+                           : "it has the task; what became of it is known when it is back",
+                       task_.cancel_requested()
+                           ? "; cancellation was asked for, and the node answers when it is back"
+                           : ""));
     }
     if (task_.wedged) {
       finding_.evidence = task_.evidence;
@@ -414,8 +422,10 @@ std::vector<Finding> ExplainAll(const Queue& queue, const Now& now, bool all,
       if (finding && (all || finding->stuck)) findings.push_back(*std::move(finding));
     }
   }
-  std::stable_sort(findings.begin(), findings.end(),
-                   [](const Finding& a, const Finding& b) { return a.since < b.since; });
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    return std::make_tuple(!a.root_task.empty(), a.since) <
+           std::make_tuple(!b.root_task.empty(), b.since);
+  });
   return findings;
 }
 

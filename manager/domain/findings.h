@@ -33,6 +33,7 @@ struct Finding {
   Reason cause = Reason::kNone;
   absl::Time since;
   Owner owner = Owner::kNobody;
+  std::string owner_node;  // kNode and kAgent: which one
   std::string summary;
   Evidence evidence;
   std::string remedy;
@@ -49,7 +50,8 @@ std::optional<Finding> Explain(const Queue& queue, const Command& command, const
 std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
                                   const FindingThresholds& thresholds = {});
 
-// Of every unfinished task; only those in which somebody has to act unless `all`. Oldest first.
+// Of every unfinished task; only those in which somebody has to act unless `all`. Those that only
+// wait for another task come after all others; each oldest first.
 std::vector<Finding> ExplainAll(const Queue& queue, const Now& now, bool all,
                                 const FindingThresholds& thresholds = {});
 

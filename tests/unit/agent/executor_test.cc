@@ -22,23 +22,12 @@
 #include "agent/executor/step_result.h"
 #include "agent/executor/supervisor.h"
 #include "common/base/error.h"
+#include "tests/testing/no_host.h"
 
 namespace hostq::agent {
 namespace {
 
 using ReasonCode = hostq::v1::Reason;
-
-// Steps of these tests never touch it.
-class NoHost final : public Host {
- public:
-  Mounts& mounts() override { std::abort(); }
-  Quotas& quotas() override { std::abort(); }
-  Addresses& addresses() override { std::abort(); }
-  Users& users() override { std::abort(); }
-  Files& files() override { std::abort(); }
-  Notes& notes() override { std::abort(); }
-  System& system() override { std::abort(); }
-};
 
 StepResult Good(std::string message) {
   StepResult result;

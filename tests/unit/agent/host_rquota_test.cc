@@ -17,6 +17,7 @@
 #include "agent/host/evidence.h"
 #include "agent/host/xdr.h"
 #include "common/base/error.h"
+#include "common/base/mutex.h"
 
 namespace hostq::agent {
 namespace {
@@ -59,11 +60,22 @@ class FakeRquotad {
     options.tries = 2;
     return RquotaClient(options);
   }
-  // uid to hard limit in blocks; and the limits on files that came with it.
-  std::map<uint32_t, uint32_t> hard;
-  std::map<uint32_t, uint32_t> files = {{2001, 77}};
-  std::string path;
-  uint32_t unit = 1024;
+  struct State {
+    // uid to hard limit in blocks; and the limits on files that came with it.
+    std::map<uint32_t, uint32_t> hard;
+    std::map<uint32_t, uint32_t> files = {{2001, 77}};
+    std::string path;
+    uint32_t unit = 1024;
+  };
+  State state() {
+    const MutexLock lock(mutex_);
+    return state_;
+  }
+  void Set(uint32_t uid, uint32_t blocks, uint32_t unit) {
+    const MutexLock lock(mutex_);
+    state_.hard[uid] = blocks;
+    state_.unit = unit;
+  }
 
  private:
   void Serve() {
@@ -110,31 +122,35 @@ class FakeRquotad {
   }
 
   std::string AnswerGet(XdrReader& reader, XdrWriter& reply) {
-    path = std::string(reader.Opaque());
+    const MutexLock lock(mutex_);
+    state_.path = std::string(reader.Opaque());
     reader.U32();  // type
     const uint32_t uid = reader.U32();
     reply.U32(0).U32(0).U32(0).U32(0);
     if (mode_ == Mode::kNoQuotas) return reply.U32(2).bytes();
-    reply.U32(1).U32(unit).U32(1).U32(hard[uid]).U32(0).U32(5);
-    return reply.U32(files[uid]).U32(0).U32(1).U32(0).U32(0).bytes();
+    reply.U32(1).U32(state_.unit).U32(1).U32(state_.hard[uid]).U32(0).U32(5);
+    return reply.U32(state_.files[uid]).U32(0).U32(1).U32(0).U32(0).bytes();
   }
 
   std::string AnswerSet(XdrReader& reader, XdrWriter& reply) {
     if (mode_ == Mode::kRefusesToSet) return reply.U32(1).U32(1).U32(7).bytes();
     if (mode_ == Mode::kReadOnlyService) return reply.U32(0).U32(0).U32(0).U32(3).bytes();
     EXPECT_EQ(reader.U32(), 0x070000U);
-    path = std::string(reader.Opaque());
+    const MutexLock lock(mutex_);
+    state_.path = std::string(reader.Opaque());
     const uint32_t uid = reader.U32();
     EXPECT_EQ(reader.U32(), 0U);
     reply.U32(0).U32(0).U32(0).U32(0);
-    if (path == "/.hostq-preflight-nonexistent") return reply.U32(2).bytes();
-    hard[uid] = reader.U32();
+    if (state_.path == "/.hostq-preflight-nonexistent") return reply.U32(2).bytes();
+    state_.hard[uid] = reader.U32();
     reader.U32();
     reader.U32();
-    files[uid] = reader.U32();
+    state_.files[uid] = reader.U32();
     return reply.U32(1).bytes();
   }
 
+  Mutex mutex_;
+  State state_ ABSL_GUARDED_BY(mutex_);
   const Mode mode_;
   const int fd_;
   int port_ = 0;
@@ -148,22 +164,21 @@ using Mode = FakeRquotad::Mode;
 TEST(RquotaTest, SetsAndReadsBackAndKeepsFileLimits) {
   FakeRquotad server(Mode::kNormal);
   EXPECT_TRUE(server.Client().Set("chroot/home", 2001, (10LL << 30) + 1).ok());
-  EXPECT_EQ(server.path, "chroot/home");
+  EXPECT_EQ(server.state().path, "chroot/home");
   const auto quota = server.Client().Get("chroot/home", 2001);
   ASSERT_TRUE(quota.ok()) << quota.status();
   EXPECT_EQ(quota->hard_bytes, (10LL << 30) + 1024);  // rounded up
   EXPECT_EQ(quota->soft_bytes, 0);
   EXPECT_EQ(quota->used_bytes, 5 * 1024);
-  EXPECT_EQ(server.files[2001], 77U);
+  EXPECT_EQ(server.state().files[2001], 77U);
 }
 
 TEST(RquotaTest, FsidZeroIsTheEmptyPathAndUnitsScale) {
   FakeRquotad server(Mode::kNormal);
-  server.hard[5] = 3;
-  server.unit = 4096;
+  server.Set(5, 3, 4096);
   const auto quota = server.Client().Get("", 5);
   ASSERT_TRUE(quota.ok());
-  EXPECT_EQ(server.path, "");
+  EXPECT_EQ(server.state().path, "");
   EXPECT_EQ(quota->hard_bytes, 3 * 4096);
   EXPECT_EQ(quota->unit, 4096);
 }
@@ -188,7 +203,7 @@ TEST(RquotaTest, RefusalNamesServerPathAndAuthStat) {
 TEST(RquotaTest, HarmlessTrialSetsNothing) {
   FakeRquotad server(Mode::kNormal);
   EXPECT_TRUE(server.Client().CheckSettable().ok());
-  EXPECT_TRUE(server.hard.empty());
+  EXPECT_TRUE(server.state().hard.empty());
   EXPECT_TRUE(server.Client().CheckRegistered().ok());
 }
 

@@ -30,21 +30,11 @@
 #include "common/rpc/status.h"
 #include "hostq/agent/v1/enrollment.grpc.pb.h"
 #include "hostq/agent/v1/session.grpc.pb.h"
+#include "tests/testing/no_host.h"
 #include "tests/unit/trust/pki.h"
 
 namespace hostq::agent {
 namespace {
-
-class NoHost final : public Host {
- public:
-  Mounts& mounts() override { std::abort(); }
-  Quotas& quotas() override { std::abort(); }
-  Addresses& addresses() override { std::abort(); }
-  Users& users() override { std::abort(); }
-  Files& files() override { std::abort(); }
-  Notes& notes() override { std::abort(); }
-  System& system() override { std::abort(); }
-};
 
 // Leaves a line in the file that the work names, so that effects can be counted.
 absl::StatusOr<std::vector<Step>> Plan(const v1::Work& work, const Roles&) {

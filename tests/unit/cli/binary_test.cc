@@ -242,12 +242,12 @@ TEST_F(BinaryTest, DecisionsAreSentAsTyped) {
   EXPECT_EQ(manager_.LastRequest(), "id: \"01jd4n7zq8w3b\" node: \"web2\"");
   EXPECT_EQ(Run("command skip 01jd4n7zq8w3b --node web2 --note why").exit_code, 0);
   EXPECT_EQ(manager_.LastRequest(), "id: \"01jd4n7zq8w3b\" node: \"web2\" note: \"why\"");
-  EXPECT_EQ(Run("command cancel 01jd4n7zq8w3b").exit_code, 0);
+  EXPECT_EQ(Run("command cancel 01jd4n7zq8w3b -o json").exit_code, 0);
   EXPECT_EQ(manager_.LastRequest(), "id: \"01jd4n7zq8w3b\"");
   EXPECT_EQ(Run("node pause web1 --note disk").exit_code, 0);
   EXPECT_EQ(manager_.LastRequest(), "name: \"web1\" note: \"disk\"");
   EXPECT_EQ(Run("node resume web1").exit_code, 0);
-  EXPECT_EQ(Run("node remove web1 --force").exit_code, 0);
+  EXPECT_EQ(Run("node remove web1 --force -o json").exit_code, 0);
   EXPECT_EQ(manager_.LastRequest(), "name: \"web1\" force: true");
   EXPECT_EQ(Run("node add web9 --role storage,app --address 10.0.0.9 --token-ttl 1h").exit_code, 0);
   EXPECT_EQ(manager_.LastRequest(),
@@ -350,6 +350,72 @@ TEST_F(BinaryTest, WrongUsageIs2) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, StartsWith("{\"error\":{\"code\":\"INVALID_ARGUMENT\""));
   EXPECT_EQ(Run("").exit_code, 2);
+}
+
+TEST_F(BinaryTest, WrongSizesHaveTheirReason) {
+  for (const char* size : {"foo", "1GB", "-1", "1.5GiB"}) {
+    const std::string line =
+        absl::StrCat("account create a.example --user u --address 192.0.2.1 --quota ", size);
+    Finished result = Run(line);
+    EXPECT_EQ(result.exit_code, 2) << size;
+    EXPECT_THAT(result.err, StartsWith(absl::StrCat("hostq: INVALID_SIZE: --quota: \"", size,
+                                                    "\" is not a size")));
+    EXPECT_THAT(result.err, HasSubstr("\n  use a size such as 512MiB"));
+    result = Run(line + " -o json");
+    EXPECT_EQ(result.exit_code, 2) << size;
+    EXPECT_THAT(result.err, HasSubstr("\"reason\":\"INVALID_SIZE\""));
+    EXPECT_THAT(result.err, HasSubstr("\"remedy\":\"use a size such as 512MiB"));
+  }
+}
+
+TEST_F(BinaryTest, UsageErrorsSayWhatIsWrongAndWhatHelps) {
+  const struct {
+    const char* line;
+    const char* error;
+  } kRows[] = {
+      {"account create -a.com --user u --address 192.0.2.1 --quota 1GiB",
+       "hostq: \"hostq account create\" has no option \"-a.com\"\n"
+       "  see its options: hostq account create --help\n"
+       "  a value that begins with a hyphen comes last, after --\n"},
+      {"account create a.com --user u --address 192.0.2.1 --quta 1GiB",
+       "hostq: \"hostq account create\" has no option \"--quta\"\n  did you mean --quota?\n"},
+      {"account create --bogus",
+       "hostq: \"hostq account create\" has no option \"--bogus\"\n"
+       "  see its options: hostq account create --help\n"},
+      {"--bogus node list", "hostq: \"hostq node list\" has no option \"--bogus\"\n"},
+      {"account create a.com --user u --address 192.0.2.1 --quota=",
+       "hostq: --quota has no value: wanted is --quota SIZE\n"},
+      {"account create a.com --address 192.0.2.1 --quota 1GiB --user=",
+       "hostq: --user has no value: wanted is --user NAME\n"},
+      {"account create a.com --user u --address 192.0.2.1 --quota 1GiB --uid 0",
+       "hostq: --uid: \"0\" is not the user id of an account: use a number above 0, or leave it "
+       "out\n"},
+      {"share list more", "hostq: \"more\" is one argument too many for \"hostq share list\"\n"},
+  };
+  for (const auto& row : kRows) {
+    const Finished result = Run(row.line);
+    EXPECT_EQ(result.exit_code, 2) << row.line;
+    EXPECT_THAT(result.err, StartsWith(row.error)) << row.line;
+  }
+  EXPECT_THAT(Run("share list --bogus -o json").err,
+              HasSubstr("\"remedy\":\"see its options: hostq share list --help\""));
+  EXPECT_THAT(Run("account show -o json").err,
+              HasSubstr("\"remedy\":\"see: hostq account show --help\""));
+}
+
+TEST_F(BinaryTest, OwnRemedyOfARefusalIsShownAsItIs) {
+  manager_.refusal = WithRemedy(
+      MakeError(absl::StatusCode::kFailedPrecondition, Reason::kNoTargets, "nodes: none"),
+      "add ADDRESS");
+  manager_.Start(socket_);
+  EXPECT_EQ(Run("address bind 192.0.2.1").err, "hostq: NO_TARGETS: nodes: none\n  add ADDRESS\n");
+}
+
+TEST_F(BinaryTest, CancelAndRemoveSayWhatIsLeft) {
+  manager_.Start(socket_);
+  EXPECT_THAT(Run("command cancel 01jd4n7zq8w3c").out, HasSubstr("not all of it is cancelled yet"));
+  EXPECT_THAT(Run("node remove web1 --force").out,
+              HasSubstr("\n  umount 10.0.0.10:/chroot/home\n"));
 }
 
 TEST_F(BinaryTest, HelpVersionAndCompletionNeedNoManager) {

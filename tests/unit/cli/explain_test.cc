@@ -156,6 +156,43 @@ What to do about one of them: hostq explain 01jd4n7zq8w3e/web1
 )");
 }
 
+v1::Finding WaitingFinding() {
+  v1::Finding finding = testing::ParkedFinding(kNow);
+  finding.set_reason(v1::Reason::EARLIER_STAGE);
+  finding.clear_cause();
+  finding.set_owner(v1::Finding::NODE);
+  finding.set_owner_node("storage1");
+  finding.set_root_task_id("01jd4n7zq8w3b/storage1");
+  return finding;
+}
+
+TEST(ExplainTest, TheNodeAtTheRootMustAct) {
+  EXPECT_THAT(RenderFinding(WaitingFinding(), At80()),
+              HasSubstr("  Must act    whoever looks after the node storage1\n"));
+}
+
+TEST(StuckTest, ConsequenceLeadsToItsRoot) {
+  v1::ListFindingsResponse response;
+  *response.add_findings() = WaitingFinding();
+  const std::string text = RenderStuck(response, At80());
+  EXPECT_THAT(text, HasSubstr("  must act: node storage1\n  web2  EARLIER_STAGE"));
+  EXPECT_THAT(text, HasSubstr("hostq explain 01jd4n7zq8w3b/storage1\n"));
+  // What moves is nothing to do something about.
+  v1::ListFindingsResponse all;
+  *all.add_findings() = testing::MovingFinding(kNow);
+  *all.add_findings() = WaitingFinding();
+  EXPECT_THAT(RenderStuck(all, At80()), HasSubstr("hostq explain 01jd4n7zq8w3b/storage1\n"));
+}
+
+TEST(StuckTest, WhatDidNotFitIsCounted) {
+  v1::ListFindingsResponse response;
+  *response.add_findings() = testing::QuotaFinding(kNow);
+  EXPECT_THAT(RenderStuck(response, At80()), Not(HasSubstr("more")));
+  response.set_left_out(7);
+  EXPECT_THAT(RenderStuck(response, At80()),
+              HasSubstr("\n7 more did not fit into the answer: hostq stuck --node NODE\n"));
+}
+
 TEST(StuckTest, ManyOfOneCauseAreCounted) {
   v1::ListFindingsResponse response;
   for (int i = 0; i < 1000; ++i) *response.add_findings() = testing::QuotaFinding(kNow);
@@ -242,6 +279,50 @@ why it does not move: hostq explain 01jd4n7zq8w3b
 )");
 }
 
+// Found by a tester: "runs since 20780d3h".
+TEST(CommandViewTest, AttemptThatWasNotBegunSaysWhenItWasSent) {
+  v1::Command command = testing::MovingCommand(kNow);
+  v1::Task& task = *command.mutable_tasks(1);
+  task.set_phase(v1::Task::LEASED);
+  task.add_attempts()->set_number(1);
+  EXPECT_THAT(RenderCommand(command, At80()),
+              HasSubstr("\nweb1, attempt 1: sent at 2023-11-14 22:13:17 (3s ago)\n"));
+  task.set_phase(v1::Task::ACCEPTED);
+  EXPECT_THAT(RenderCommand(command, At80()), HasSubstr("accepted at 2023-11-14 22:13:17"));
+  task.set_phase(v1::Task::UNKNOWN);
+  EXPECT_THAT(RenderCommand(command, At80()), HasSubstr("what became of it is not known"));
+  // One that ended before it began.
+  *task.mutable_attempts(0)->mutable_finish_time() = task.phase_time();
+  task.mutable_attempts(0)->set_reason(v1::Reason::INTERRUPTED);
+  EXPECT_THAT(RenderCommand(command, At80()), HasSubstr("web1, attempt 1: INTERRUPTED\n"));
+}
+
+TEST(CancellationTest, SaysWhatBecameOfEachTask) {
+  v1::Command command = testing::MovingCommand(kNow);
+  command.mutable_tasks(1)->set_phase(v1::Task::LEASED);
+  command.mutable_tasks(2)->set_outcome(v1::Task::CANCELLED);
+  v1::Node web1 = testing::CheckedNode(kNow);
+  EXPECT_EQ(
+      RenderCancellation(command, {web1}, At80()),
+      R"(01jd4n7zq8w3c  create_account on account/moving.example: not all of it is cancelled yet
+  storage1  SUCCEEDED  had ended before
+  web1      LEASED     the node was asked to drop it and has not answered yet
+  web2      CANCELLED
+what it waits for: hostq explain 01jd4n7zq8w3c
+)");
+  web1.set_state(v1::Node::OFFLINE);
+  command.mutable_tasks(1)->set_phase(v1::Task::RUNNING);
+  View wide = At80();
+  wide.width = 0;
+  EXPECT_THAT(
+      RenderCancellation(command, {web1}, wide),
+      HasSubstr("it goes on to its end; it has been offline for 5h00m and must come back\n"));
+  command.set_state(v1::Command::CANCELLED);
+  command.mutable_tasks(1)->set_phase(v1::Task::FINISHED);
+  command.mutable_tasks(1)->set_outcome(v1::Task::CANCELLED);
+  EXPECT_THAT(RenderCancellation(command, {}, At80()), HasSubstr("moving.example: CANCELLED\n"));
+}
+
 TEST(CommandViewTest, WarningsAndSkippedStepsAreNotFailures) {
   v1::Command command = testing::ParkedCommand(kNow);
   v1::Step& warning = *command.mutable_tasks(2)->mutable_attempts(0)->add_steps();
@@ -271,6 +352,15 @@ TEST(NodeViewTest, ChecksAreATable) {
                         -> then: hostq node preflight web1
   quota-enforced  skip  not a storage node
 )");
+}
+
+TEST(NodeViewTest, RemovedNodeKeepsWhatWasPutOnIt) {
+  v1::ListSharesResponse shares;
+  shares.add_shares()->set_source("203.0.113.1:/chroot/home");
+  const std::string text = RenderRemoved("web2", shares);
+  EXPECT_THAT(text, HasSubstr("Nothing was undone on web2"));
+  EXPECT_THAT(text, HasSubstr("\n  ip addr flush dev lo scope global\n"));
+  EXPECT_THAT(text, HasSubstr("\n  umount 203.0.113.1:/chroot/home\n"));
 }
 
 TEST(NodeViewTest, ListFits80Columns) {

@@ -46,5 +46,12 @@ TEST(PrintableTest, NeutralizesControlCharactersAndCuts) {
   EXPECT_EQ(Printable("abcdef", 3), "abc...");
 }
 
+TEST(TextTest, EditDistanceCountsLetters) {
+  EXPECT_EQ(EditDistance("", ""), 0u);
+  EXPECT_EQ(EditDistance("", "abc"), 3u);
+  EXPECT_EQ(EditDistance("--quta", "--quota"), 1u);
+  EXPECT_EQ(EditDistance("kitten", "sitting"), 3u);
+}
+
 }  // namespace
 }  // namespace hostq

@@ -63,6 +63,36 @@ TEST(ApiConvertTest, CommandShowsWhatItIs) {
   EXPECT_FALSE(out.tasks(1).has_next_attempt_time());
 }
 
+TEST(ApiConvertTest, TaskTellsThatItIsToBeCancelled) {
+  Command command = TwoTasks();
+  command.tasks[1].cancel_time = absl::UnixEpoch();
+  EXPECT_FALSE(ToProto(command).tasks(0).cancel_requested());
+  EXPECT_TRUE(ToProto(command).tasks(1).cancel_requested());
+  command.tasks[1].phase = Phase::kFinished;
+  EXPECT_FALSE(ToProto(command).tasks(1).cancel_requested());
+}
+
+TEST(ApiConvertTest, FindingsThatDoNotFitAreCounted) {
+  std::vector<Finding> findings(10);
+  for (Finding& finding : findings) {
+    finding.node = "web1";
+    finding.owner_node = "storage1";
+    finding.summary = std::string(1000, 's');
+  }
+  findings[0].node = "web2";
+  v1::ListFindingsRequest request;
+  request.set_node("web1");
+  v1::ListFindingsResponse all;
+  AddFindings(findings, request, 1 << 20, all);
+  EXPECT_EQ(all.findings_size(), 9);
+  EXPECT_EQ(all.left_out(), 0);
+  EXPECT_EQ(all.findings(0).owner_node(), "storage1");
+  v1::ListFindingsResponse some;
+  AddFindings(findings, request, 3000, some);
+  EXPECT_EQ(some.findings_size(), 3);
+  EXPECT_EQ(some.left_out(), 6);
+}
+
 TEST(ApiConvertTest, AttemptsAreInOrderAndTheCurrentOneIsShown) {
   v1::Command out = ToProto(TwoTasks());
   AddAttempts({Attempted("web1", 1), Attempted("web1", 2), Attempted("gone", 1)}, 1 << 20, out);

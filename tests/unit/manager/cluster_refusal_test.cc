@@ -79,6 +79,8 @@ TEST_F(ClusterRefusalTest, EveryFieldWrong) {
        "quota_bytes"},
       {Create("a.example", "a", "203.0.113.10", "uid: 19999"), "INVALID_ARGUMENT INVALID_ARGUMENT",
        "uid"},
+      {Create("a.example", "a", "203.0.113.10", "uid: 0"), "INVALID_ARGUMENT INVALID_ARGUMENT",
+       "uid"},
       {Create("a.example", "a", "203.0.113.10", "uid: 20010"), "INVALID_ARGUMENT INVALID_ARGUMENT",
        "uid"},
       {Create("a.example", "a", "203.0.113.10", "uid: 4294967295"),
@@ -309,6 +311,50 @@ TEST_F(ClusterRefusalTest, SetQuotaWithoutStorageNodeNeedsANode) {
   Stored(*cluster_->RemoveNode("storage1", 0, false, "root"));
   EXPECT_EQ(Refusal("set_quota { domain: 'example.com' }"), "FAILED_PRECONDITION NO_TARGETS");
   EXPECT_EQ(Refusal("set_quota { domain: 'example.com' }", {"web1"}), "OK");
+}
+
+// Where the fixed remedy of the reason would mislead.
+TEST_F(ClusterRefusalTest, OwnRemediesSayWhatHelpsHere) {
+  const struct {
+    std::string spec;
+    std::string remedy;
+    std::vector<std::string> nodes = {};
+  } kRows[] = {
+      {"bind_address { address: '203.0.113.60' }",
+       "name nodes of role app: hostq node list; or name none",
+       {"storage1"}},
+      {"remove_account_address { domain: 'example.com' address: '203.0.113.10' }",
+       "give it another one first: hostq account add-address example.com ADDRESS; or delete the "
+       "account: hostq account delete example.com"},
+      {"remove_account_address { domain: 'example.com' address: '203.0.113.77' }",
+       "see its addresses: hostq account show example.com"},
+      {"unbind_address { address: '203.0.113.10' }",
+       "take it from the account first: hostq account remove-address example.com 203.0.113.10"},
+      {"mount_share { share: 'x' source: 'filer:/x' mount_point: '/home' }",
+       "choose another mount point; or unmount that share first: hostq share unmount home"},
+      {"mount_share { share: 'x' source: 'filer' mount_point: '/x' }",
+       "write the source as HOST:/PATH, such as 10.0.0.1:/chroot/home"},
+      {"mount_share { share: 'x' source: 'filer:/x' mount_point: '/etc' }",
+       "choose a directory for the share, such as /home"},
+      {Create("a.example", "a", "203.0.113.10", "uid: 0"),
+       "choose one of 20000 to 20009, or none: the manager then picks the next free one"},
+  };
+  for (const auto& row : kRows) {
+    const absl::Status status = Plan(row.spec, row.nodes).status();
+    EXPECT_EQ(RemedyOf(status), row.remedy) << row.spec << ": " << status;
+  }
+  EXPECT_TRUE(absl::StrContains(
+      Plan("mount_share { share: 'x' source: 'filer:/x' mount_point: '/home' }").status().message(),
+      "where share home ("));
+}
+
+TEST_F(ClusterRefusalTest, SizeThatIsTooLargeOnlyWhenRoundedUpSaysSo) {
+  const absl::Status rounded =
+      Plan("set_account_quota { domain: 'example.com' quota_bytes: 4398046511103 }").status();
+  EXPECT_TRUE(absl::StrContains(rounded.message(), "(rounded up to whole KiB)")) << rounded;
+  const absl::Status whole =
+      Plan("set_account_quota { domain: 'example.com' quota_bytes: 4398046511104 }").status();
+  EXPECT_FALSE(absl::StrContains(whole.message(), "rounded")) << whole;
 }
 
 }  // namespace

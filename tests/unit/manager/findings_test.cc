@@ -92,18 +92,58 @@ TEST(FindingsTest, BehindNamesTheRootThroughTheWholeChain) {
   EXPECT_EQ(Of(h, staged, "web1").reason, Reason::kEarlierStage);
 }
 
+// Found by a tester: the node of the task that waits was named, and it can do nothing.
+TEST(FindingsTest, WhoWaitsNamesTheNodeAtTheRoot) {
+  QueueHarness h;
+  for (const char* node : {"storage1", "web1"}) {
+    h.AddNode(node);
+    h.Connect(node);
+  }
+  h.Disconnect("storage1");
+  const CommandId staged = h.Submit("account/x", {{"storage1", 0}, {"web1", 1}});
+  const CommandId last = h.Submit("account/x", {{"web1", 0}});
+  const Finding root = Of(h, staged, "storage1");
+  EXPECT_EQ(root.owner, Owner::kNode);
+  EXPECT_EQ(root.owner_node, "storage1");
+  const Finding stage = Of(h, staged, "web1");
+  EXPECT_EQ(stage.reason, Reason::kEarlierStage);
+  EXPECT_EQ(stage.owner, Owner::kNode);
+  EXPECT_EQ(stage.owner_node, "storage1");
+  const Finding behind = Of(h, last, "web1");
+  EXPECT_EQ(behind.reason, Reason::kBehind);
+  EXPECT_EQ(behind.owner_node, "storage1");
+}
+
+TEST(FindingsTest, CausesStandBeforeWhatOnlyWaitsForThem) {
+  QueueHarness h;
+  for (const char* node : {"storage1", "web1"}) {
+    h.AddNode(node);
+    h.Connect(node);
+  }
+  const CommandId staged = h.Submit("account/x", {{"storage1", 0}, {"web1", 1}});
+  h.Advance(absl::Seconds(1));
+  // Now it is younger than the task that waits for it.
+  h.Result(h.LeaseOf(staged, "storage1"), Reason::kUidTaken);
+  const std::vector<Finding> stuck = ExplainAll(h.queue, h.now, false);
+  ASSERT_EQ(stuck.size(), 2u);
+  EXPECT_LT(stuck[1].since, stuck[0].since);
+  EXPECT_EQ(stuck[0].node, "storage1");
+  EXPECT_EQ(stuck[1].reason, Reason::kEarlierStage);
+  EXPECT_EQ(stuck[1].owner_node, "storage1");
+}
+
 TEST(FindingsTest, BackingOffAndParkedTellTheCauseAndItsRemedy) {
   QueueHarness h;
   h.AddNode("web1");
   h.Connect("web1");
   const CommandId id = h.Submit("account/x", {{"web1", 0}});
   h.Result(h.LeaseOf(id, "web1"), Reason::kQuotaSetNotPermitted);
-  const Finding backing_off = Of(h, id, "web1");
-  EXPECT_EQ(backing_off.reason, Reason::kBackingOff);
-  EXPECT_EQ(backing_off.cause, Reason::kQuotaSetNotPermitted);
-  EXPECT_EQ(backing_off.owner, Owner::kFileServer);
-  EXPECT_TRUE(backing_off.stuck);
-  EXPECT_NE(backing_off.remedy.find("-S"), std::string::npos);
+  const Finding environment = Of(h, id, "web1");
+  EXPECT_EQ(environment.reason, Reason::kParked);
+  EXPECT_EQ(environment.cause, Reason::kQuotaSetNotPermitted);
+  EXPECT_EQ(environment.owner, Owner::kFileServer);
+  EXPECT_TRUE(environment.stuck);
+  EXPECT_NE(environment.remedy.find("-S"), std::string::npos);
   const CommandId other = h.Submit("account/y", {{"web1", 0}});
   h.Result(h.LeaseOf(other, "web1"), Reason::kUidTaken);
   const Finding parked = Of(h, other, "web1");
@@ -161,9 +201,67 @@ TEST(FindingsTest, CancellationThatDoesNotTakeEffectIsNamed) {
   const CommandId id = h.Submit("a/x", {{"web1", 0}});
   h.Accept(h.LeaseOf(id, "web1"));
   (void)h.Do([&](Changes& out) { return h.queue.Cancel(id, "admin", h.now, out); });
-  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress);
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kCancelUnseen);
+  h.Progress(h.LeaseOf(id, "web1"));
   h.Advance(absl::Seconds(11));
   EXPECT_EQ(Of(h, id, "web1").reason, Reason::kCancelUndone);
+  EXPECT_FALSE(Of(h, id, "web1").stuck) << "the step it is in must end first";
+  h.Advance(absl::Seconds(50));
+  EXPECT_TRUE(Of(h, id, "web1").stuck);
+}
+
+TEST(FindingsTest, CancellationThatTheNodeHasNotAnsweredIsNamedAtOnce) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  (void)h.Do([&](Changes& out) { return h.queue.Cancel(id, "admin", h.now, out); });
+  const Finding unseen = Of(h, id, "web1");
+  EXPECT_EQ(unseen.reason, Reason::kCancelUnseen);
+  EXPECT_FALSE(unseen.stuck);
+  EXPECT_EQ(unseen.owner_node, "web1");
+  h.Advance(absl::Seconds(11));
+  EXPECT_TRUE(Of(h, id, "web1").stuck);
+  h.Disconnect("web1");
+  const Finding offline = Of(h, id, "web1");
+  EXPECT_EQ(offline.reason, Reason::kNodeOffline);
+  EXPECT_EQ(offline.owner, Owner::kNode);
+  EXPECT_NE(offline.summary.find("cancellation was asked for"), std::string::npos)
+      << offline.summary;
+}
+
+TEST(FindingsTest, NodesWithWrongClocksOldCertificatesOrResultsLeftAreNamed) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const NodeState& node = *h.queue.FindNode("web1");
+  h.Advance(absl::Seconds(1));
+  EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty());
+  h.queue.Heard("web1", node.session, absl::Seconds(-6), 3, h.now);
+  h.Advance(absl::Seconds(31));
+  std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
+  ASSERT_EQ(findings.size(), 3u);
+  EXPECT_EQ(findings[0].reason, Reason::kSweepStale) << "31 s between two ticks";
+  EXPECT_EQ(findings[1].reason, Reason::kClockSkew);
+  EXPECT_EQ(findings[1].node, "web1");
+  EXPECT_EQ(findings[2].reason, Reason::kResultUnacknowledged);
+  EXPECT_EQ(findings[2].evidence.at("results"), "3");
+  h.queue.Heard("web1", node.session, absl::Seconds(1), 0, h.now);
+  for (int i = 0; i < 61; ++i) h.Advance(absl::Seconds(1));
+  EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty());
+
+  HelloFacts hello;
+  hello.node = "web1";
+  hello.session = 99;
+  hello.certificate_start_time = h.now.wall - absl::Hours(21);
+  hello.certificate_expire_time = h.now.wall + absl::Hours(9);
+  Changes out;
+  ASSERT_TRUE(h.queue.Connect(hello, h.now, out).ok());
+  h.Take(std::move(out));
+  findings = ExplainNodes(h.queue, h.now);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].reason, Reason::kCertificateExpiring);
+  EXPECT_EQ(findings[0].since, hello.certificate_expire_time - absl::Hours(10));
 }
 
 TEST(FindingsTest, ListsWhatIsStuckOldestFirst) {

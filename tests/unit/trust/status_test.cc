@@ -26,6 +26,21 @@ TEST(StatusTest, EveryCodeAndReasonRoundTrips) {
   }
 }
 
+TEST(StatusTest, OwnRemedyRoundTrips) {
+  const absl::Status plain =
+      MakeError(absl::StatusCode::kFailedPrecondition, Reason::kShareInUse, "taken");
+  EXPECT_EQ(RemedyOf(FromGrpc(ToGrpc(plain))), "");
+  const absl::Status again = FromGrpc(ToGrpc(WithRemedy(plain, "choose another")));
+  EXPECT_EQ(RemedyOf(again), "choose another");
+  EXPECT_EQ(ReasonOf(again), Reason::kShareInUse);
+  // Both at their longest still fit into the headers.
+  const grpc::Status longest = ToGrpc(
+      WithRemedy(MakeError(absl::StatusCode::kAborted, Reason::kInternal, std::string(9000, 'x')),
+                 std::string(9000, 'y')));
+  EXPECT_EQ(RemedyOf(FromGrpc(longest)), std::string(500, 'y') + "...");
+  EXPECT_LT(longest.error_details().size() * 4 / 3 + longest.error_message().size(), 8000u);
+}
+
 // Written by hand from google/rpc/status.proto and error_details.proto.
 TEST(StatusTest, DetailsAreGoogleRpcStatusOnTheWire) {
   const grpc::Status status =
