@@ -229,6 +229,13 @@ bool Queue::EndIfSuperseded(Ref ref, const Now& now, Changes& out) {
   return true;
 }
 
+bool Queue::EndIfCancelled(Ref ref, const Now& now, Changes& out) {
+  if (!ref.task->cancel_requested) return false;
+  ref.task->message = "cancelled; the node does not have it";
+  Finish(ref, Outcome::kCancelled, kManager, now, out);
+  return true;
+}
+
 absl::Status Queue::Retry(CommandId id, absl::string_view node, absl::string_view actor,
                           const Now& now, Changes& out) {
   const auto found = commands_.find(id);
@@ -464,6 +471,7 @@ void Queue::Lose(Ref ref, const Now& now, Changes& out) {
   ref.task->reason = Reason::kOutcomeUnknown;
   ref.task->message = "the node no longer has what it had accepted (was its journal lost?)";
   if (ref.task->phase != Phase::kUnknown) Move(ref, Phase::kUnknown, kManager, now, out);
+  if (EndIfCancelled(ref, now, out)) return;
   if (EndIfSuperseded(ref, now, out)) return;
   if (ref.task->losses > policy_.max_losses) {
     return Move(ref, Phase::kParked, kManager, now, out);

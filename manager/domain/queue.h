@@ -171,6 +171,8 @@ class Queue {
   void SupersedeWaiting(const Command& by, const Now& now, Changes& out);
   // For a task that has come back from its node without having succeeded: whether that ended it.
   bool EndIfSuperseded(Ref ref, const Now& now, Changes& out);
+  // For a task that its node does not have: whether a cancellation has ended it.
+  bool EndIfCancelled(Ref ref, const Now& now, Changes& out);
   Lease LeaseOf(Ref ref) const;
   uint64_t NextEpoch(Changes& out);
   void RaiseTerm(uint64_t term, Changes& out);

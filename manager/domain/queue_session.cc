@@ -68,6 +68,7 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
     } else if (std::find(hello.outbox.begin(), hello.outbox.end(), lease) != hello.outbox.end()) {
       ref.task->progress_monotonic = now.monotonic;  // its result follows
     } else if (ref.task->phase == Phase::kLeased) {
+      if (EndIfCancelled(ref, now, out)) continue;
       if (EndIfSuperseded(ref, now, out)) continue;
       Move(ref, Phase::kQueued, kManager, now, out);  // it never arrived
     } else {
@@ -150,7 +151,7 @@ void Queue::Result(const ResultFacts& result, uint64_t session, const Now& now, 
   } else {
     ref.task->message = result.message;
     ref.task->evidence = result.evidence;
-    if (ref.task->cancel_requested && result.reason == Reason::kInterrupted) {
+    if (ref.task->cancel_requested) {  // whatever the reason: it is not tried again
       Finish(ref, Outcome::kCancelled, actor, now, out);
     } else {
       Fail(ref, result.reason, actor, now, out);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "common/base/error.h"
 #include "queue_harness.h"
 
@@ -411,6 +413,29 @@ TEST(QueueTest, CancelThatComesTooLateReportsWhatHappened) {
   EXPECT_TRUE(h.Do([&](Changes& out) { return h.queue.Cancel(id, "admin", h.now, out); }).ok());
   h.Result(h.LeaseOf(id, "web1"));
   EXPECT_EQ(h.OutcomeOf(id, "web1"), Outcome::kSucceeded);
+}
+
+TEST(QueueTest, CancelledTaskIsNotSentAgain) {
+  const auto cancel_with_node = [](const std::function<void(QueueHarness&, CommandId)>& then) {
+    QueueHarness h;
+    h.AddNode("web1");
+    h.Connect("web1");
+    const CommandId id = h.Submit("a/x", {{"web1", 0}});
+    EXPECT_TRUE(h.Do([&](Changes& out) { return h.queue.Cancel(id, "admin", h.now, out); }).ok());
+    then(h, id);
+    EXPECT_EQ(h.OutcomeOf(id, "web1"), Outcome::kCancelled);
+    EXPECT_EQ(h.assigns.size(), 1u);
+  };
+  cancel_with_node([](QueueHarness& h, CommandId id) {
+    h.Result(h.LeaseOf(id, "web1"), Reason::kStepTimedOut);
+  });
+  // It never arrived.
+  cancel_with_node([](QueueHarness& h, CommandId) { h.Connect("web1"); });
+  // The node has lost it.
+  cancel_with_node([](QueueHarness& h, CommandId id) {
+    h.Accept(h.LeaseOf(id, "web1"));
+    h.Connect("web1");
+  });
 }
 
 TEST(QueueTest, NotAfterExpiresOnlyWhatNeverStarted) {
