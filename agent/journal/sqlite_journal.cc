@@ -162,9 +162,9 @@ absl::StatusOr<AcceptAnswer> SqliteJournal::AcceptKnown(const Assignment& assign
                      static_cast<uint64_t>(find_.Int64(1))};
   const bool finished = find_.Int64(2) >= kFinished;
   if (finished && stored.attempt >= lease.attempt) {
-    // The result answers the newest lease of its attempt: the manager looks at nothing else.
-    Lease answers = stored;
-    if (stored.attempt == lease.attempt) answers.epoch = std::max(stored.epoch, lease.epoch);
+    // The result answers the newest lease: the manager looks at nothing else. One that was restored
+    // from a backup counts the attempts anew, so that the newest may have a lower attempt.
+    const Lease answers = lease.epoch > stored.epoch ? lease : stored;
     AcceptAnswer answer{AcceptOutcome::kFinished, answers, std::string(find_.Blob(3))};
     HOSTQ_RETURN_IF_ERROR(again_.Run(answers.attempt, answers.epoch, answers.task_id));
     return answer;

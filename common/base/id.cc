@@ -23,7 +23,11 @@ int Digit(char c) {
 int64_t IdSource::Next(absl::Time now) {
   const int64_t millis = std::max<int64_t>(absl::ToUnixMillis(now) - kEpochMillis, 0);
   const auto low = static_cast<int64_t>(random_.Next() & ((1u << kRandomBits) - 1));
-  last_ = std::max(last_ + 1, (millis << kRandomBits) | low);
+  const int64_t of_now = (millis << kRandomBits) | low;
+  // Random also when the clock has gone back: the next of a restored database must be another one
+  // than the next of the database that was lost.
+  const int64_t room = std::min(low, INT64_MAX - 1 - last_);
+  last_ = of_now > last_ ? of_now : last_ + 1 + room;
   return last_;
 }
 

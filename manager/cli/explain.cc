@@ -30,7 +30,7 @@ void AppendField(std::string& out, absl::string_view label, const std::vector<st
   }
 }
 
-// "PARKED: gave up; waits for a person".
+// "PARKED: failed; waits for a person, or for its node to be mended".
 std::string WithExplanation(v1::Reason::Code code) {
   const absl::string_view explanation = Explanation(code);
   return absl::StrCat(ReasonText(code), explanation.empty() ? "" : ": ", explanation);

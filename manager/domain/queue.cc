@@ -232,6 +232,7 @@ const Command* Queue::SupersededBy(Ref ref) const {
 void Queue::SupersedeWaiting(const Command& by, const Now& now, Changes& out) {
   std::vector<std::pair<CommandId, std::string>> waiting;
   for (const Task& task : by.tasks) {
+    if (!task.live()) continue;  // a delayed command may have been skipped on a node
     for (const CommandId id : lanes_.at({task.node, by.resource_key})) {
       const Ref older = FindRef(id, task.node);
       if (older.task->waiting()) waiting.emplace_back(id, task.node);

@@ -1,4 +1,4 @@
-// What every Store must do. Parameterized: today over SQLite.
+// What every Store must do, over SQLite and over memory.
 #include "manager/store/store.h"
 
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 
 #include "common/base/error.h"
 #include "manager/store/sqlite/sqlite_store.h"
+#include "tests/testing/memory_store.h"
 
 namespace hostq::manager {
 namespace {
@@ -37,6 +38,16 @@ class SqlitePlace final : public Place {
 
  private:
   std::string directory_;
+};
+
+class MemoryPlace final : public Place {
+ public:
+  absl::StatusOr<std::unique_ptr<Store>> Open() override {
+    return std::unique_ptr<Store>(std::make_unique<MemoryStore>(database_));
+  }
+
+ private:
+  MemoryDatabase database_;
 };
 
 using PlaceFactory = std::function<std::unique_ptr<Place>()>;
@@ -269,6 +280,10 @@ TEST_P(StoreTest, TermSurvives) {
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreTest, testing::Values([] {
                            return std::unique_ptr<Place>(std::make_unique<SqlitePlace>());
+                         }));
+
+INSTANTIATE_TEST_SUITE_P(Memory, StoreTest, testing::Values([] {
+                           return std::unique_ptr<Place>(std::make_unique<MemoryPlace>());
                          }));
 
 TEST(SqliteStoreTest, GarbageIsRefusedWithAReasonAndLeftAlone) {

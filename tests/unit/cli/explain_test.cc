@@ -38,7 +38,7 @@ TEST(ExplainTest, ParkedTask) {
 
 web2  ADDRESS_OWNED_BY_OTHER_HOST
   What        create_account on account/example.com, task 01jd4n7zq8w3b/web2
-  Why         PARKED: gave up; waits for a person
+  Why         PARKED: failed; waits for a person, or for its node to be mended
   Cause       ADDRESS_OWNED_BY_OTHER_HOST: another host on the network answers
               for the address
   Details     02:42:ac:11:00:05 answers for 203.0.113.10 on eth0
