@@ -68,6 +68,12 @@ bool TaskRunner::Remove(absl::string_view task_id) {
   return true;
 }
 
+void TaskRunner::Cancel(absl::string_view task_id) {
+  for (Task& task : tasks_) {
+    if (task.assignment.lease.task_id == task_id) task.cancelled = true;
+  }
+}
+
 const TaskRunner::Task* TaskRunner::Find(absl::string_view task_id) const {
   for (const Task& task : tasks_) {
     if (task.assignment.lease.task_id == task_id) return &task;
@@ -260,6 +266,12 @@ bool TaskRunner::Continue(Task& task, Output& out) {
       *step.mutable_evidence() = ProgressOf(task).evidence();
       *task.result.add_steps() = std::move(step);
     }
+    return true;
+  }
+  if (task.cancelled && task.run_id == 0) {
+    Fail(task, Reason::kInterrupted,
+         absl::StrCat("before step ", task.step + 1, " of ", task.steps.size(), " (",
+                      task.steps[task.step].name, "); what the steps before it did stays"));
     return true;
   }
   const bool may = !stopping_ && executor_ready_ && !Quarantined(task.assignment.resource_key);

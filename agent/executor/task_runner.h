@@ -51,6 +51,8 @@ class TaskRunner {
   void Renew(const Assignment& assignment, std::vector<StepPlan> steps);
   // Takes out a task that has not begun in this process. False: it has, or is not known.
   bool Remove(absl::string_view task_id);
+  // A task that has begun ends as INTERRUPTED after the step it is in, unless that was the last.
+  void Cancel(absl::string_view task_id);
 
   // Tasks that have not begun do not begin, while true.
   void Hold(bool hold) { hold_ = hold; }
@@ -88,6 +90,7 @@ class TaskRunner {
     std::vector<StepPlan> steps;
     bool started = false;  // in the journal
     bool begun = false;    // in this process
+    bool cancelled = false;
     absl::Time start_time;
     absl::Duration deadline;
     size_t step = 0;      // next, or running

@@ -242,11 +242,14 @@ void SessionLogic::OnCancel(const v1::Cancel& cancel) {
                                    [&](const Assignment& a) { return a.lease == lease; });
   if (queued != assigned_.end()) {  // assigned and cancelled in one breath
     assigned_.erase(queued);
-    return Refuse(lease, Reason::kInterrupted, "cancelled before it was accepted");
+    return Refuse(lease, Reason::kInterrupted, "before it was accepted");
   }
   const auto known = in_flight_.find(lease.task_id);
   if (known == in_flight_.end() || known->second != lease) return;
-  if (runner_.Remove(lease.task_id)) FinishUnstarted(lease, "cancelled before it started");
+  const bool ran_before = runner_.Started(lease.task_id);
+  if (!runner_.Remove(lease.task_id)) return runner_.Cancel(lease.task_id);
+  FinishUnstarted(lease, ran_before ? "an agent before this one had begun it; what it did stays"
+                                    : "before it started");
 }
 
 void SessionLogic::SendResult(const Stored& stored) {

@@ -241,7 +241,7 @@ std::string RenderCancellation(const v1::Command& command, const std::vector<v1:
     std::string what = task.outcome() == v1::Task::CANCELLED ? "" : "had ended before";
     if (!IsFinished(task)) {
       what = task.phase() == v1::Task::RUNNING
-                 ? "the node has begun it: it goes on to its end"
+                 ? "the node has begun it: it ends after the step it is in"
                  : "the node was asked to drop it and has not answered yet";
       for (const v1::Node& node : nodes) {
         if (node.name() != task.node() || node.state() != v1::Node::OFFLINE) continue;

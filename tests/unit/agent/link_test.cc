@@ -433,7 +433,7 @@ TEST_F(LinkTest, CancelDropsWhatHasNotBegun) {
   }
   EXPECT_THAT(Sent(), ElementsAre("result t2 11 INTERRUPTED"));
   Done(0);
-  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED")) << "that was its last step";
   EXPECT_EQ(steps_.size(), 1u);
 }
 

@@ -115,6 +115,25 @@ TEST_F(RunnerTest, StepsFollowEachOtherAndStopAtTheFirstFailure) {
   EXPECT_EQ(runner_.size(), 0u);
 }
 
+TEST_F(RunnerTest, CancelledTaskEndsAfterTheStepItIsIn) {
+  Add("a", "k", 3);
+  Add("last", "k2");
+  EXPECT_THAT(Names(Advance()), ElementsAre("a.0", "last.0"));
+  runner_.Cancel("a");
+  runner_.Cancel("last");
+  EXPECT_THAT(Advance().finished, IsEmpty());
+  Done("a.0");
+  Done("last.0");
+  const auto out = Advance();
+  EXPECT_THAT(Names(out), IsEmpty());
+  ASSERT_EQ(out.finished.size(), 2u);
+  EXPECT_EQ(out.finished[0].result.reason(), ReasonCode::INTERRUPTED);
+  EXPECT_EQ(out.finished[0].result.steps_size(), 1) << "what took effect is reported";
+  EXPECT_NE(out.finished[0].result.message().find("step 2 of 3"), std::string::npos)
+      << out.finished[0].result.message();
+  EXPECT_EQ(out.finished[1].result.reason(), ReasonCode::CODE_UNSPECIFIED) << "it was done";
+}
+
 TEST_F(RunnerTest, IndependentStepsAllRunAndTheTaskFails) {
   Add("a", "k", 3, /*independent=*/true);
   Advance();
