@@ -53,13 +53,13 @@ absl::StatusOr<std::vector<Step>> PlanSteps(const v1::Work& work, const Roles& r
 }
 
 const std::vector<std::string>& SupportedKinds() {
-  static const auto* const kNames = [] {
+  static const auto* const all = [] {
     auto* names = new std::vector<std::string>();
     for (const Kind& kind : kKinds) names->push_back(kind.name);
     std::sort(names->begin(), names->end());
     return names;
   }();
-  return *kNames;
+  return *all;
 }
 
 }  // namespace hostq::agent

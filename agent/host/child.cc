@@ -103,9 +103,9 @@ ChildOutcome RunInChild(absl::Duration timeout, absl::FunctionRef<int()> work) {
 }
 
 const std::vector<std::string>& ProgramDirectories() {
-  static const auto* const kDirectories =
+  static const auto* const directories =
       new std::vector<std::string>{"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
-  return *kDirectories;
+  return *directories;
 }
 
 namespace {

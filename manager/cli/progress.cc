@@ -17,6 +17,8 @@ std::string Activity(const v1::Task& task, absl::Time now) {
   std::string out;
   if (task.phase() == v1::Task::RUNNING) {
     out = Clean(task.current_step());
+  } else if (task.phase() == v1::Task::LEASED || task.phase() == v1::Task::ACCEPTED) {
+    // What the attempt before this one failed with is no news any more.
   } else if (task.outcome() != v1::Task::SUCCEEDED) {
     out = ReasonText(task.reason());
     if (!task.message().empty()) {
