@@ -12,6 +12,7 @@
 #include "common/base/text.h"
 #include "manager/api/convert.h"
 #include "manager/api/page_token.h"
+#include "manager/api/submission.h"
 #include "manager/domain/findings.h"
 
 namespace hostq::manager {
@@ -38,7 +39,7 @@ grpc::ServerUnaryReactor* CommandService::CreateCommand(grpc::CallbackServerCont
   submission.actor = ActorOf(*context);
   submission.request_id = request->request_id();
   submission.request = ContentOf(*request);
-  if (request->has_not_after()) submission.not_after = TimeFromProto(request->not_after());
+  SetRules(*request, submission);
   submission.plan = [this, request](const Now& now) -> absl::StatusOr<PlannedCommand> {
     if (request->has_not_after() && TimeFromProto(request->not_after()) <= now.wall) {
       return InvalidField(Reason::kInvalidArgument, "not_after", "has already passed");
