@@ -92,8 +92,10 @@ v1::Command ToProto(const Command& command) {
 
 v1::Finding ToProto(const Finding& finding) {
   v1::Finding out;
-  out.set_task_id(TaskIdOf(finding.command, finding.node));
-  out.set_command_id(FormatId(finding.command));
+  if (finding.command != 0) {
+    out.set_task_id(TaskIdOf(finding.command, finding.node));
+    out.set_command_id(FormatId(finding.command));
+  }
   out.set_node(finding.node);
   out.set_kind(finding.kind);
   out.set_resource_key(finding.resource_key);
