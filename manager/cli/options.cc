@@ -6,6 +6,8 @@
 #include "common/base/error.h"
 #include "common/base/text.h"
 #include "google/protobuf/util/time_util.h"
+#include "manager/cli/explain.h"
+#include "manager/cli/view.h"
 #include "manager/cli/wait.h"
 #include "manager/cli/words.h"
 
@@ -179,6 +181,9 @@ void AddSubmitOptions(CLI::App& leaf, Tool& tool, SubmitOptions& options) {
       ->type_name("TIME");
   AddDelivery(leaf, tool, options.rules);
   AddRetryOptions(leaf, options.rules);
+  leaf.add_flag_callback(
+      "--dry-run", [&options] { options.rules.set_validate_only(true); },
+      "change nothing: show where it would go and what stands in its way now");
   AddWaitOptions(leaf, options.wait);
 }
 
@@ -193,6 +198,14 @@ absl::StatusOr<int> Submit(Tool& tool, const SubmitOptions& options, const v1::C
   if (options.nodes.size() == 1) tool.names.emplace("NODE", options.nodes[0]);
   HOSTQ_ASSIGN_OR_RETURN(const v1::CreateCommandResponse response,
                          tool.client().CreateCommand(request));
+  if (request.validate_only()) {
+    if (tool.json) {
+      tool.PrintJson(response);
+    } else {
+      tool.Print(RenderDryRun(response, MakeView(tool)));
+    }
+    return kDone;
+  }
   if (options.wait.wait) {
     return WaitForCommand(tool, response.command().id(), options.wait.timeout);
   }
