@@ -39,6 +39,15 @@ void LogEvent(const v1::Event& event) {
                                                           {"message", event.message()}});
       return;
     }
+    case v1::Event::CANCEL_REQUESTED:
+      LogInfo("cancellation asked for",
+              {{"command", event.command_id()}, {"node", event.node()}, {"actor", event.actor()}});
+      return;
+    case v1::Event::PAUSED:
+    case v1::Event::RESUMED:
+      LogInfo(event.type() == v1::Event::PAUSED ? "commands paused" : "commands resumed",
+              {{"what", event.message()}, {"actor", event.actor()}});
+      return;
     // The session says it, with the address.
     case v1::Event::NODE_CONNECTED:
     case v1::Event::NODE_DISCONNECTED:

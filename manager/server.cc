@@ -121,7 +121,8 @@ absl::Status Server::OpenState() {
                            {"accounts", cluster_->accounts().size()},
                            {"unfinished", snapshot.live.size()},
                            {"term", snapshot.term + 1}});
-  HOSTQ_RETURN_IF_ERROR(engine_->Start(std::move(snapshot), cluster_->NodeStates()));
+  HOSTQ_RETURN_IF_ERROR(
+      engine_->Start(std::move(snapshot), cluster_->NodeStates(), cluster_->Pauses()));
   engine_->StartThread();
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #include "manager/api/command_service.h"
 
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "common/base/text.h"
 #include "manager/api/convert.h"
 #include "manager/api/page_token.h"
+#include "manager/api/submission.h"
 #include "manager/domain/findings.h"
 
 namespace hostq::manager {
@@ -26,6 +28,19 @@ Engine::CommandCallback Answer(const Done& done, v1::Command* response) {
   };
 }
 
+// A command that is none has no id.
+void SetTried(const Engine::Tried& tried, v1::CreateCommandResponse& response) {
+  v1::Command& command = *response.mutable_command();
+  command = ToProto(tried.command);
+  command.clear_id();
+  command.clear_request_id();
+  for (v1::Task& task : *command.mutable_tasks()) {
+    task.clear_id();
+    task.clear_command_id();
+  }
+  for (const Finding& finding : tried.findings) *response.add_findings() = ToProto(finding);
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* CommandService::CreateCommand(grpc::CallbackServerContext* context,
@@ -38,14 +53,24 @@ grpc::ServerUnaryReactor* CommandService::CreateCommand(grpc::CallbackServerCont
   submission.actor = ActorOf(*context);
   submission.request_id = request->request_id();
   submission.request = ContentOf(*request);
-  if (request->has_not_after()) submission.not_after = TimeFromProto(request->not_after());
-  submission.plan = [this, request](const Now& now) -> absl::StatusOr<PlannedCommand> {
+  SetRules(*request, submission);
+  const bool only_try = request->validate_only();
+  submission.plan = [this, request, only_try](const Now& now) -> absl::StatusOr<PlannedCommand> {
     if (request->has_not_after() && TimeFromProto(request->not_after()) <= now.wall) {
       return InvalidField(Reason::kInvalidArgument, "not_after", "has already passed");
     }
     const std::vector<std::string> nodes(request->nodes().begin(), request->nodes().end());
-    return backend_.cluster.Plan(request->spec(), nodes, now);
+    return only_try ? backend_.cluster.TryPlan(request->spec(), nodes, now)
+                    : backend_.cluster.Plan(request->spec(), nodes, now);
   };
+  if (only_try) {
+    backend_.engine.Try(std::move(submission),
+                        [done, response](const absl::StatusOr<Engine::Tried>& tried) {
+                          if (tried.ok()) SetTried(*tried, *response);
+                          done(tried.status());
+                        });
+    return reactor;
+  }
   backend_.engine.Submit(std::move(submission),
                          [done, response](const absl::StatusOr<Submitted>& submitted) {
                            if (submitted.ok()) {
@@ -210,11 +235,15 @@ grpc::ServerUnaryReactor* CommandService::ListFindings(grpc::CallbackServerConte
                                                        v1::ListFindingsResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  backend_.engine.Read([request, response, done](const hostq::manager::Queue& queue,
-                                                 const Now& now) {
-    AddFindings(ExplainAll(queue, now, request->include_all()), *request, kMaxPageBytes, *response);
-    done(absl::OkStatus());
-  });
+  backend_.engine.Read(
+      [request, response, done](const hostq::manager::Queue& queue, const Now& now) {
+        std::vector<Finding> findings = ExplainNodes(queue, now);
+        std::vector<Finding> of_tasks = ExplainAll(queue, now, request->include_all());
+        findings.insert(findings.end(), std::make_move_iterator(of_tasks.begin()),
+                        std::make_move_iterator(of_tasks.end()));
+        AddFindings(findings, *request, kMaxPageBytes, *response);
+        done(absl::OkStatus());
+      });
   return reactor;
 }
 

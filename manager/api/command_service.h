@@ -35,6 +35,22 @@ class CommandService final : public v1::CommandService::CallbackService {
   grpc::ServerUnaryReactor* ListFindings(grpc::CallbackServerContext* context,
                                          const v1::ListFindingsRequest* request,
                                          v1::ListFindingsResponse* response) override;
+  // command_service_many.cc: those about more than one command.
+  grpc::ServerUnaryReactor* RetryTasks(grpc::CallbackServerContext* context,
+                                       const v1::RetryTasksRequest* request,
+                                       v1::RetryTasksResponse* response) override;
+  grpc::ServerUnaryReactor* PauseCommands(grpc::CallbackServerContext* context,
+                                          const v1::PauseCommandsRequest* request,
+                                          v1::Pause* response) override;
+  grpc::ServerUnaryReactor* ResumeCommands(grpc::CallbackServerContext* context,
+                                           const v1::ResumeCommandsRequest* request,
+                                           v1::ResumeCommandsResponse* response) override;
+  grpc::ServerUnaryReactor* ListPauses(grpc::CallbackServerContext* context,
+                                       const v1::ListPausesRequest* request,
+                                       v1::ListPausesResponse* response) override;
+  grpc::ServerUnaryReactor* ListOrphans(grpc::CallbackServerContext* context,
+                                        const v1::ListOrphansRequest* request,
+                                        v1::ListOrphansResponse* response) override;
 
  private:
   // The command as the engine has it or, if it has finished, as the store has it; `found` is called

@@ -5,13 +5,15 @@
 #include <utility>
 
 #include "common/base/id.h"
+#include "manager/api/submission.h"
 
 namespace hostq::manager {
 namespace {
 
 void SetTime(absl::Time time, google::protobuf::Timestamp* (v1::Command::*field)(),
              v1::Command& out) {
-  if (time != absl::InfiniteFuture()) *(out.*field)() = ToProto(time);
+  if (time != absl::InfiniteFuture() && time != absl::InfinitePast())
+    *(out.*field)() = ToProto(time);
 }
 
 v1::Task TaskToProto(const Task& task, CommandId command) {
@@ -79,13 +81,21 @@ v1::Command ToProto(const Command& command) {
   out.set_request_id(command.request_id);
   SetTime(command.create_time, &v1::Command::mutable_create_time, out);
   SetTime(command.finish_time, &v1::Command::mutable_finish_time, out);
+  SetTime(command.not_before, &v1::Command::mutable_not_before, out);
+  SetTime(command.not_after, &v1::Command::mutable_not_after, out);
+  out.set_priority(command.priority);
+  out.set_max_parallel(command.max_parallel);
+  if (command.max_failures >= 0) out.set_max_failures(command.max_failures);
+  *out.mutable_retry() = ToProto(command.retry);
   return out;
 }
 
 v1::Finding ToProto(const Finding& finding) {
   v1::Finding out;
-  out.set_task_id(TaskIdOf(finding.command, finding.node));
-  out.set_command_id(FormatId(finding.command));
+  if (finding.command != 0) {
+    out.set_task_id(TaskIdOf(finding.command, finding.node));
+    out.set_command_id(FormatId(finding.command));
+  }
   out.set_node(finding.node);
   out.set_kind(finding.kind);
   out.set_resource_key(finding.resource_key);

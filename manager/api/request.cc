@@ -11,7 +11,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/unknown_field_set.h"
-#include "google/protobuf/util/time_util.h"
+#include "manager/api/submission.h"
 
 namespace hostq::manager {
 namespace {
@@ -88,14 +88,7 @@ absl::Status CheckRequest(const v1::CreateCommandRequest& request) {
   if (request.spec().kind_case() == v1::CommandSpec::KIND_NOT_SET) {
     return InvalidField(Reason::kInvalidArgument, "spec", "says no kind of command");
   }
-  using google::protobuf::util::TimeUtil;
-  const auto& not_after = request.not_after();
-  if (not_after.seconds() < TimeUtil::kTimestampMinSeconds ||
-      not_after.seconds() > TimeUtil::kTimestampMaxSeconds || not_after.nanos() < 0 ||
-      not_after.nanos() >= 1'000'000'000) {
-    return InvalidField(Reason::kInvalidArgument, "not_after", "is not a time");
-  }
-  return absl::OkStatus();
+  return CheckRules(request);
 }
 
 std::string ContentOf(const v1::CreateCommandRequest& request) {

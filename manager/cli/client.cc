@@ -114,6 +114,32 @@ absl::StatusOr<v1::ListFindingsResponse> Client::ListFindings(
       *connection_->commands, &v1::CommandService::Stub::ListFindings, request);
 }
 
+absl::StatusOr<v1::RetryTasksResponse> Client::RetryTasks(const v1::RetryTasksRequest& request) {
+  return connection_->Call<v1::RetryTasksResponse>(*connection_->commands,
+                                                   &v1::CommandService::Stub::RetryTasks, request);
+}
+
+absl::StatusOr<v1::Pause> Client::PauseCommands(const v1::PauseCommandsRequest& request) {
+  return connection_->Call<v1::Pause>(*connection_->commands,
+                                      &v1::CommandService::Stub::PauseCommands, request);
+}
+
+absl::StatusOr<v1::ResumeCommandsResponse> Client::ResumeCommands(
+    const v1::ResumeCommandsRequest& request) {
+  return connection_->Call<v1::ResumeCommandsResponse>(
+      *connection_->commands, &v1::CommandService::Stub::ResumeCommands, request);
+}
+
+absl::StatusOr<v1::ListPausesResponse> Client::ListPauses(const v1::ListPausesRequest& request) {
+  return connection_->Call<v1::ListPausesResponse>(*connection_->commands,
+                                                   &v1::CommandService::Stub::ListPauses, request);
+}
+
+absl::StatusOr<v1::ListOrphansResponse> Client::ListOrphans(const v1::ListOrphansRequest& request) {
+  return connection_->Call<v1::ListOrphansResponse>(
+      *connection_->commands, &v1::CommandService::Stub::ListOrphans, request);
+}
+
 absl::StatusOr<v1::CreateNodeResponse> Client::CreateNode(const v1::CreateNodeRequest& request) {
   return connection_->Call<v1::CreateNodeResponse>(*connection_->nodes,
                                                    &v1::NodeService::Stub::CreateNode, request);

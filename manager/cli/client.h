@@ -43,6 +43,12 @@ class Client {
   absl::StatusOr<v1::Command> CancelCommand(const std::string& id);
   absl::StatusOr<v1::ExplainCommandResponse> ExplainCommand(const std::string& id);
   absl::StatusOr<v1::ListFindingsResponse> ListFindings(const v1::ListFindingsRequest& request);
+  absl::StatusOr<v1::RetryTasksResponse> RetryTasks(const v1::RetryTasksRequest& request);
+  absl::StatusOr<v1::Pause> PauseCommands(const v1::PauseCommandsRequest& request);
+  absl::StatusOr<v1::ResumeCommandsResponse> ResumeCommands(
+      const v1::ResumeCommandsRequest& request);
+  absl::StatusOr<v1::ListPausesResponse> ListPauses(const v1::ListPausesRequest& request);
+  absl::StatusOr<v1::ListOrphansResponse> ListOrphans(const v1::ListOrphansRequest& request);
 
   absl::StatusOr<v1::CreateNodeResponse> CreateNode(const v1::CreateNodeRequest& request);
   absl::StatusOr<v1::Node> GetNode(const std::string& name);

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "manager/cli/command_many.h"
 #include "manager/cli/groups.h"
 #include "manager/cli/options.h"
 #include "manager/cli/progress.h"
@@ -23,6 +24,7 @@ struct CommandOptions {
   bool all = false;
   int limit = 50;
   std::string key;
+  RetryMatch match;
   WaitOptions wait;
 };
 
@@ -131,6 +133,15 @@ int PrintState(Tool& tool, const v1::Command& command, absl::string_view done) {
 }
 
 absl::StatusOr<int> Retry(Tool& tool, const CommandOptions& options) {
+  const bool many = options.match.given();
+  if (options.id.empty() || many) {
+    if (!options.id.empty() || (!many && options.node.empty())) {
+      return UsageError("give the ID of a command, or --reason, --node or --kind");
+    }
+    RetryMatch match = options.match;
+    match.request.set_node(options.node);
+    return RetryMatching(tool, match, options.wait.timeout);
+  }
   const TaskName target = TargetOf(tool, options);
   v1::RetryCommandRequest request;
   request.set_id(target.command);
@@ -176,15 +187,23 @@ CLI::App& AddOne(CLI::App& group, Tool& tool, const std::shared_ptr<CommandOptio
   return leaf;
 }
 
-void AddDecisions(CLI::App& group, Tool& tool) {
+void AddRetry(CLI::App& group, Tool& tool) {
   auto options = std::make_shared<CommandOptions>();
   CLI::App& retry =
       AddOne(group, tool, options, Retry, "retry", "try parked and backing-off tasks again, now",
-             "hostq command retry 01jd4n7zq8w3x --node web2 --wait");
-  AddText(retry, "--node", options->node, "NODE", "only the task on this node");
-  AddWaitOptions(retry, options->wait);
+             "hostq command retry 01jd4n7zq8w3x --node web2 --wait\n"
+             "hostq command retry --reason QUOTA_SET_NOT_PERMITTED --canary 2");
+  retry.get_option("ID")->required(false);
+  AddText(retry, "--node", options->node, "NODE", "only on this node");
+  AddRetryMatch(retry, options->match);
+  retry.add_flag("--wait", options->wait.wait, "show the progress until the command has finished");
+  AddSpan(retry, "--timeout", options->wait.timeout,
+          "with --wait or --canary: give up waiting after this long (the work goes on)");
+}
 
-  options = std::make_shared<CommandOptions>();
+void AddDecisions(CLI::App& group, Tool& tool) {
+  AddRetry(group, tool);
+  auto options = std::make_shared<CommandOptions>();
   CLI::App& skip =
       AddOne(group, tool, options, Skip, "skip",
              "give up parked and backing-off tasks: they fail, and what waits behind them goes on",
@@ -226,6 +245,7 @@ void AddCommandCommands(CLI::App& root, Tool& tool) {
                            "hostq command watch 01jd4n7zq8w3x --timeout 10m");
   AddSpan(watch, "--timeout", options->wait.timeout, "give up waiting after this long");
   AddDecisions(group, tool);
+  AddPauses(group, tool);
 }
 
 }  // namespace hostq::cli

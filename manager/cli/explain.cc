@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -39,6 +40,11 @@ std::string WithExplanation(v1::Reason::Code code) {
 // The node that must act, if one must.
 std::string OwnerNode(const v1::Finding& finding) {
   return Clean(finding.owner_node().empty() ? finding.node() : finding.owner_node());
+}
+
+// Where it is: the node, or the manager itself.
+std::string PlaceOf(const v1::Finding& finding) {
+  return finding.node().empty() ? "manager" : Clean(finding.node());
 }
 
 // The task to look at: the one at the end of the chain of waiting.
@@ -132,7 +138,8 @@ std::vector<Group> GroupByCause(const v1::ListFindingsResponse& response) {
   for (const v1::Finding& finding : response.findings()) {
     const v1::Reason::Code cause = CauseOf(finding);
     auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& known) {
-      return known.cause == cause && known.owner == finding.owner();
+      return known.cause == cause && known.owner == finding.owner() &&
+             known.findings[0]->task_id().empty() == finding.task_id().empty();
     });
     if (group == groups.end()) {
       group = groups.insert(groups.end(), Group{cause, finding.owner(), {}});
@@ -163,7 +170,17 @@ std::string GroupHead(const Group& group, const View& view) {
   }
   absl::StrAppend(&out, "  must act: ",
                   Paint(OwnerShort(group.owner, one_node ? node : ""), Colour::kBold, view.colour));
-  if (group.findings.size() > 1) absl::StrAppend(&out, "; ", group.findings.size(), " tasks");
+  if (group.findings.size() > 1) {
+    std::set<std::string> nodes;
+    for (const v1::Finding* finding : group.findings) nodes.insert(finding->node());
+    if (first.task_id().empty()) {
+      absl::StrAppend(&out, "; ", nodes.size(), " nodes");
+    } else {
+      absl::StrAppend(&out, "; ", group.findings.size(), " tasks");
+      if (group.findings.size() > kMaxRows && nodes.size() > 1)
+        absl::StrAppend(&out, " on ", nodes.size(), " nodes");
+    }
+  }
   return out + "\n";
 }
 
@@ -174,11 +191,13 @@ std::string RenderGroup(const Group& group, const View& view) {
   std::string said;
   for (size_t i = 0; i < rows; ++i) {
     const v1::Finding& finding = *group.findings[i];
-    table.AddRow({{Clean(finding.node()), Colour::kBold},
-                  ReasonText(finding.reason()),
-                  AgeOf(finding.since_time(), view.now),
-                  Clean(finding.command_id()),
-                  absl::StrCat(Clean(finding.kind()), " ", Clean(finding.resource_key()))});
+    const bool of_task = !finding.task_id().empty();
+    table.AddRow(
+        {{PlaceOf(finding), Colour::kBold},
+         ReasonText(finding.reason()),
+         AgeOf(finding.since_time(), view.now),
+         of_task ? Clean(finding.command_id()) : "-",
+         of_task ? absl::StrCat(Clean(finding.kind()), " ", Clean(finding.resource_key())) : "-"});
     // Said once where it is the same for all that follow.
     if (finding.summary() != said) table.AddNote(Clean(finding.summary()));
     said = finding.summary();
@@ -188,6 +207,11 @@ std::string RenderGroup(const Group& group, const View& view) {
   if (group.findings.size() > rows) {
     absl::StrAppend(&out, "  and ", group.findings.size() - rows, " more\n");
   }
+  // There is no command to explain.
+  const v1::Finding& first = *group.findings[0];
+  if (first.task_id().empty() && !first.remedy().empty()) {
+    AppendField(out, "What to do", Clauses(Clean(first.remedy())), view.prose_width);
+  }
   return out;
 }
 
@@ -195,13 +219,15 @@ std::string RenderGroup(const Group& group, const View& view) {
 
 std::string RenderFinding(const v1::Finding& finding, const View& view) {
   std::string out =
-      absl::StrCat(Paint(Clean(finding.node()), Colour::kBold, view.colour), "  ",
+      absl::StrCat(Paint(PlaceOf(finding), Colour::kBold, view.colour), "  ",
                    Paint(ReasonText(CauseOf(finding)),
                          finding.stuck() ? Colour::kRed : Colour::kYellow, view.colour),
                    "\n");
   AppendField(out, "What",
-              {absl::StrCat(Clean(finding.kind()), " on ", Clean(finding.resource_key()), ", task ",
-                            Clean(finding.task_id()))},
+              {finding.task_id().empty()
+                   ? "no command: this is about the node or the manager itself"
+                   : absl::StrCat(Clean(finding.kind()), " on ", Clean(finding.resource_key()),
+                                  ", task ", Clean(finding.task_id()))},
               view.prose_width);
   AppendField(out, "Why", {WithExplanation(finding.reason())}, view.prose_width);
   if (finding.cause() != v1::Reason::CODE_UNSPECIFIED) {
@@ -265,6 +291,36 @@ std::string RenderExplanation(const v1::ExplainCommandResponse& response, const 
   return out;
 }
 
+std::string RenderDryRun(const v1::CreateCommandResponse& response, const View& view) {
+  const v1::Command& command = response.command();
+  std::string out = absl::StrCat("Nothing was changed. It would be ", TitleOf(command), ".\n");
+  int stage = -1;
+  for (int i = 0; i < command.tasks_size(); ++i) {
+    const v1::Task& task = command.tasks(i);
+    if (task.stage() != stage) {
+      stage = task.stage();
+      absl::StrAppend(&out, "\nStage ", stage + 1, "\n");
+    }
+    const bool known = i < response.findings_size();
+    const bool free = !known || response.findings(i).reason() == v1::Reason::IN_PROGRESS;
+    const Colour colour = known && response.findings(i).stuck() ? Colour::kRed
+                          : free                                ? Colour::kGreen
+                                                                : Colour::kYellow;
+    absl::StrAppend(
+        &out, "  ", Paint(Clean(task.node()), Colour::kBold, view.colour), "  ",
+        Paint(free ? "nothing stands in its way" : ReasonText(response.findings(i).reason()),
+              colour, view.colour),
+        "\n");
+    if (!free && !response.findings(i).summary().empty()) {
+      for (const std::string& line :
+           Wrap(Clean(response.findings(i).summary()), view.prose_width - 4)) {
+        absl::StrAppend(&out, "    ", line, "\n");
+      }
+    }
+  }
+  return out;
+}
+
 std::string RenderStuck(const v1::ListFindingsResponse& response, const View& view) {
   if (response.findings().empty()) return "Nothing is stuck.\n";
   const std::vector<Group> groups = GroupByCause(response);
@@ -276,11 +332,14 @@ std::string RenderStuck(const v1::ListFindingsResponse& response, const View& vi
     absl::StrAppend(&out, response.left_out(),
                     " more did not fit into the answer: hostq stuck --node NODE\n");
   }
-  const auto& findings = response.findings();
-  const auto stuck = std::find_if(findings.begin(), findings.end(),
-                                  [](const v1::Finding& finding) { return finding.stuck(); });
-  absl::StrAppend(&out, "What to do about one of them: hostq explain ",
-                  RootOf(stuck == findings.end() ? findings[0] : *stuck), "\n");
+  const v1::Finding* shown = nullptr;
+  for (const v1::Finding& finding : response.findings()) {
+    if (finding.task_id().empty()) continue;
+    if (shown == nullptr || (finding.stuck() && !shown->stuck())) shown = &finding;
+  }
+  if (shown != nullptr) {
+    absl::StrAppend(&out, "What to do about one of them: hostq explain ", RootOf(*shown), "\n");
+  }
   return out;
 }
 

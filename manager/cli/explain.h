@@ -24,6 +24,8 @@ std::string RenderFinding(const v1::Finding& finding, const View& view);
 // What `hostq explain` prints. `node`: only the task there; empty: all.
 std::string RenderExplanation(const v1::ExplainCommandResponse& response, const std::string& node,
                               const View& view);
+// What --dry-run prints.
+std::string RenderDryRun(const v1::CreateCommandResponse& response, const View& view);
 // What `hostq stuck` prints: findings with the same cause together.
 std::string RenderStuck(const v1::ListFindingsResponse& response, const View& view);
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
 #include "google/protobuf/util/time_util.h"
@@ -115,6 +116,34 @@ absl::StatusOr<int> Pause(Tool& tool, const NodeOptions& options) {
                                  Clean(node.name())));
 }
 
+// A node that is offline with tasks is waited for: only it knows what became of them.
+absl::StatusOr<int> Drain(Tool& tool, const NodeOptions& options) {
+  v1::PauseNodeRequest request;
+  request.set_name(options.name);
+  request.set_note(options.note);
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(v1::Node node, tool.client().PauseNode(request));
+  const absl::Duration start = tool.clock.Monotonic();
+  int shown = -1;
+  while (node.tasks_in_flight() > 0) {
+    if (node.tasks_in_flight() != shown) {
+      shown = node.tasks_in_flight();
+      tool.Note(absl::StrCat(Clean(node.name()), " is paused and works on ", shown, " tasks ..."));
+    }
+    if (tool.clock.Monotonic() - start >= options.submit.wait.timeout) {
+      PrintState(tool, node,
+                 absl::StrCat("still has ", shown, " tasks; it stays paused.\n",
+                              "what they do: hostq node show ", Clean(node.name())));
+      return kTimedOut;
+    }
+    absl::SleepFor(absl::Milliseconds(500));
+    HOSTQ_ASSIGN_OR_RETURN(node, tool.client().GetNode(options.name));
+  }
+  return PrintState(tool, node,
+                    absl::StrCat("is drained: it has no task and gets none.\n",
+                                 "let it go on: hostq node resume ", Clean(node.name())));
+}
+
 absl::StatusOr<int> Resume(Tool& tool, const NodeOptions& options) {
   tool.names = {{"NODE", options.name}};
   HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().ResumeNode(options.name));
@@ -205,6 +234,15 @@ void AddNodeCommands(CLI::App& root, Tool& tool) {
                            "hostq node pause web2 --note 'new disk until noon'");
   AddText(pause, "--note", options->note, "WHY", "shown wherever something waits for it")
       ->required();
+
+  options = std::make_shared<NodeOptions>();
+  options->note = "drained";
+  CLI::App& drain = AddOne(group, tool, options, Drain, "drain",
+                           "pause a node and wait until it has finished what it has",
+                           "hostq node drain web2 --note 'new kernel' --timeout 10m");
+  AddText(drain, "--note", options->note, "WHY", "shown wherever something waits for it");
+  AddSpan(drain, "--timeout", options->submit.wait.timeout,
+          "give up waiting after this long; the node stays paused");
 
   options = std::make_shared<NodeOptions>();
   AddOne(group, tool, options, Resume, "resume", "send tasks to a paused node again",

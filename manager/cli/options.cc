@@ -1,9 +1,13 @@
 #include "manager/cli/options.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "google/protobuf/util/time_util.h"
+#include "manager/cli/explain.h"
+#include "manager/cli/view.h"
 #include "manager/cli/wait.h"
 #include "manager/cli/words.h"
 
@@ -21,6 +25,71 @@ void PrintAccepted(Tool& tool, const v1::CreateCommandResponse& response) {
   if (!nodes.empty()) absl::StrAppend(&text, ", for ", nodes);
   for (const std::string& line : Wrap(text, tool.terminal.width)) tool.Print(line + "\n");
   tool.Print(absl::StrCat("follow it: hostq command watch ", id, "\n"));
+}
+
+void AddNumber(CLI::App& leaf, const std::string& name, int min, int max,
+               std::function<void(int)> set, const std::string& help) {
+  leaf.add_option_function<int>(name, std::move(set), help)
+      ->type_name("N")
+      ->check(CLI::Range(min, max).description(""));
+}
+
+void AddDelay(CLI::App& leaf, const std::string& name,
+              std::function<google::protobuf::Duration*()> field, const std::string& help) {
+  const auto parse = [name, field](const std::string& text) {
+    const auto span = ParseSpan(text);
+    if (!span) Reject(name, text, "a duration: use 90s, 15m, 1h30m or 2d");
+    *field() =
+        google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(*span));
+  };
+  leaf.add_option_function<std::string>(name, parse, help)->type_name("DURATION");
+}
+
+// When it is sent, before whom, and to how many at once.
+void AddDelivery(CLI::App& leaf, Tool& tool, v1::CreateCommandRequest& rules) {
+  const auto parse = [&rules, &tool](const std::string& text) {
+    const auto time = ParseWhen(text, tool.now());
+    if (!time) Reject("--not-before", text, "a time: use 2h, or 2026-12-24T18:00:00Z");
+    *rules.mutable_not_before() = FromTime(*time);
+  };
+  leaf.add_option_function<std::string>("--not-before", parse,
+                                        "nothing is sent before; a time or a duration")
+      ->type_name("TIME");
+  AddNumber(
+      leaf, "--priority", -100, 100, [&rules](int n) { rules.set_priority(n); },
+      "-100 to 100: what waits for the same node is sent in this order, the highest first");
+  AddNumber(
+      leaf, "--max-parallel", 0, 1'000'000, [&rules](int n) { rules.set_max_parallel(n); },
+      "to at most so many nodes at once (0, the default: all)");
+  AddNumber(
+      leaf, "--max-failures", 0, 1'000'000, [&rules](int n) { rules.set_max_failures(n); },
+      "to no further node once more than so many have failed");
+}
+
+void AddRetryOptions(CLI::App& leaf, v1::CreateCommandRequest& rules) {
+  AddNumber(
+      leaf, "--max-attempts", 1, 1000,
+      [&rules](int n) { rules.mutable_retry()->set_max_attempts(n); },
+      "parked after so many failures (1 to 1000)");
+  AddDelay(
+      leaf, "--retry-initial", [&rules] { return rules.mutable_retry()->mutable_initial(); },
+      "the delay after the first failure; it doubles with each");
+  AddDelay(
+      leaf, "--retry-cap", [&rules] { return rules.mutable_retry()->mutable_cap(); },
+      "the longest delay between two attempts");
+  AddDelay(
+      leaf, "--max-elapsed", [&rules] { return rules.mutable_retry()->mutable_max_elapsed(); },
+      "parked at the first failure this long after the first attempt");
+  const auto never = [&rules](const std::vector<std::string>& codes) {
+    for (const std::string& code : codes) {
+      rules.mutable_retry()->add_never(ParseReason("--never-retry", code));
+    }
+  };
+  leaf.add_option_function<std::vector<std::string>>(
+          "--never-retry", never, "parked at once if it fails with this; repeated, or with commas")
+      ->type_name("CODE")
+      ->delimiter(',')
+      ->allow_extra_args(false);
 }
 
 }  // namespace
@@ -88,6 +157,14 @@ void AddWaitOptions(CLI::App& leaf, WaitOptions& options) {
       ->needs(wait);
 }
 
+v1::Reason::Code ParseReason(const std::string& option, const std::string& text) {
+  v1::Reason::Code code{};
+  if (!v1::Reason::Code_Parse(absl::AsciiStrToUpper(text), &code) || code == 0) {
+    Reject(option, text, "a reason: use a code as hostq stuck shows it, such as STEP_TIMED_OUT");
+  }
+  return code;
+}
+
 void AddSubmitOptions(CLI::App& leaf, Tool& tool, SubmitOptions& options) {
   AddNodes(
       leaf, options.nodes,
@@ -102,11 +179,16 @@ void AddSubmitOptions(CLI::App& leaf, Tool& tool, SubmitOptions& options) {
   leaf.add_option_function<std::string>(
           "--not-after", parse, "what has not started by then expires; a time or a duration")
       ->type_name("TIME");
+  AddDelivery(leaf, tool, options.rules);
+  AddRetryOptions(leaf, options.rules);
+  leaf.add_flag_callback(
+      "--dry-run", [&options] { options.rules.set_validate_only(true); },
+      "change nothing: show where it would go and what stands in its way now");
   AddWaitOptions(leaf, options.wait);
 }
 
 absl::StatusOr<int> Submit(Tool& tool, const SubmitOptions& options, const v1::CommandSpec& spec) {
-  v1::CreateCommandRequest request;
+  v1::CreateCommandRequest request = options.rules;
   request.set_request_id(options.request_id);
   *request.mutable_spec() = spec;
   for (const std::string& node : options.nodes) request.add_nodes(node);
@@ -116,6 +198,14 @@ absl::StatusOr<int> Submit(Tool& tool, const SubmitOptions& options, const v1::C
   if (options.nodes.size() == 1) tool.names.emplace("NODE", options.nodes[0]);
   HOSTQ_ASSIGN_OR_RETURN(const v1::CreateCommandResponse response,
                          tool.client().CreateCommand(request));
+  if (request.validate_only()) {
+    if (tool.json) {
+      tool.PrintJson(response);
+    } else {
+      tool.Print(RenderDryRun(response, MakeView(tool)));
+    }
+    return kDone;
+  }
   if (options.wait.wait) {
     return WaitForCommand(tool, response.command().id(), options.wait.timeout);
   }

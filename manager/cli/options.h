@@ -56,6 +56,8 @@ struct WaitOptions {
   absl::Duration timeout = absl::InfiniteDuration();
 };
 void AddWaitOptions(CLI::App& leaf, WaitOptions& options);
+// The code of a reason in any case: "STEP_TIMED_OUT". Throws BadValue.
+v1::Reason::Code ParseReason(const std::string& option, const std::string& text);
 
 // What every command that submits something takes.
 struct SubmitOptions {
@@ -63,6 +65,8 @@ struct SubmitOptions {
   std::string request_id;
   // Infinite: none.
   absl::Time not_after = absl::InfiniteFuture();
+  // How it is delivered; the spec is not in it.
+  v1::CreateCommandRequest rules;
   WaitOptions wait;
 };
 void AddSubmitOptions(CLI::App& leaf, Tool& tool, SubmitOptions& options);

@@ -17,6 +17,7 @@ constexpr char kAccount[] = "account";
 constexpr char kShare[] = "share";
 constexpr char kAddress[] = "address";
 constexpr char kToken[] = "token";
+constexpr char kPause[] = "pause";
 constexpr char kCluster[] = "cluster";
 constexpr char kCounters[] = "counters";
 
@@ -30,6 +31,14 @@ absl::Status Unreadable(const ResourceChange& row, absl::string_view why) {
   return MakeError(
       absl::StatusCode::kDataLoss, Reason::kStoreUnavailable,
       absl::StrCat("stored ", Printable(row.kind), " ", Printable(row.key), ": ", why));
+}
+
+template <typename Row>
+std::optional<std::string> DataIn(const std::map<std::string, Row, std::less<>>& rows,
+                                  const std::string& key) {
+  const Row* row = FindIn(rows, key);
+  if (row == nullptr) return std::nullopt;
+  return row->SerializeAsString();
 }
 
 // Parses the row and sees to it that it is stored under its own name.
@@ -95,6 +104,7 @@ absl::Status Cluster::LoadRow(const ResourceChange& row) {
     return LoadInto(
         row, [](const storage::v1::Token& token) { return token.id(); }, tokens_);
   }
+  if (row.kind == kPause) return LoadInto(row, PauseRowKey, pauses_);
   if (row.kind == kCluster && row.key == kCounters) {
     if (counters_.ParseFromString(*row.data)) return absl::OkStatus();
     return Unreadable(row, "cannot be read");
@@ -109,6 +119,7 @@ void Cluster::Put(storage::v1::Node row, ChangeSet& changes) {
 
 void Cluster::Put(storage::v1::Account row, ChangeSet& changes) {
   std::string key = row.account().domain();
+  Remember(kAccount, key);
   if (const storage::v1::Account* old = FindAccount(key)) Index(*old, false);
   Index(row, true);
   StoreRow(kAccount, std::move(key), std::move(row), accounts_, changes);
@@ -116,17 +127,24 @@ void Cluster::Put(storage::v1::Account row, ChangeSet& changes) {
 
 void Cluster::Put(storage::v1::Share row, ChangeSet& changes) {
   std::string key = row.share().name();
+  Remember(kShare, key);
   StoreRow(kShare, std::move(key), std::move(row), shares_, changes);
 }
 
 void Cluster::Put(storage::v1::Address row, ChangeSet& changes) {
   std::string key = row.address();
+  Remember(kAddress, key);
   StoreRow(kAddress, std::move(key), std::move(row), addresses_, changes);
 }
 
 void Cluster::Put(storage::v1::Token row, ChangeSet& changes) {
   std::string key = row.id();
   StoreRow(kToken, std::move(key), std::move(row), tokens_, changes);
+}
+
+void Cluster::Put(storage::v1::Pause row, ChangeSet& changes) {
+  std::string key = PauseRowKey(row);
+  StoreRow(kPause, std::move(key), std::move(row), pauses_, changes);
 }
 
 void Cluster::PutCounters(ChangeSet& changes) {
@@ -136,6 +154,7 @@ void Cluster::PutCounters(ChangeSet& changes) {
 void Cluster::EraseAccount(const std::string& domain, ChangeSet& changes) {
   const auto found = accounts_.find(domain);
   HOSTQ_CHECK(found != accounts_.end());
+  Remember(kAccount, domain);
   const uint64_t generation = found->second.account().generation();
   Index(found->second, false);
   changes.resources.push_back({kAccount, domain, std::nullopt});
@@ -151,11 +170,13 @@ void Cluster::EraseNode(const std::string& name, ChangeSet& changes) {
 }
 
 void Cluster::EraseShare(const std::string& name, ChangeSet& changes) {
+  Remember(kShare, name);
   changes.resources.push_back({kShare, name, std::nullopt});
   shares_.erase(name);
 }
 
 void Cluster::EraseAddress(const std::string& address, ChangeSet& changes) {
+  Remember(kAddress, address);
   changes.resources.push_back({kAddress, address, std::nullopt});
   addresses_.erase(address);
 }
@@ -169,6 +190,51 @@ void Cluster::EraseTokensOf(absl::string_view node, ChangeSet& changes) {
     changes.resources.push_back({kToken, token->first, std::nullopt});
     token = tokens_.erase(token);
   }
+}
+
+void Cluster::ErasePause(const std::string& key, ChangeSet& changes) {
+  changes.resources.push_back({kPause, key, std::nullopt});
+  pauses_.erase(key);
+}
+
+// Plans change neither nodes, nor tokens, nor pauses.
+void Cluster::Remember(const char* kind, const std::string& key) {
+  if (before_ == nullptr) return;
+  if (kind == kAccount) {
+    before_->push_back({kind, key, DataIn(accounts_, key)});
+  } else if (kind == kShare) {
+    before_->push_back({kind, key, DataIn(shares_, key)});
+  } else {
+    before_->push_back({kind, key, DataIn(addresses_, key)});
+  }
+}
+
+void Cluster::TakeBack(const ResourceChange& before) {
+  const storage::v1::Account* account = before.kind == kAccount ? FindAccount(before.key) : nullptr;
+  if (account != nullptr) Index(*account, false);
+  if (before.data) {
+    HOSTQ_CHECK(LoadRow(before).ok());
+    if (before.kind == kAccount) Index(*FindAccount(before.key), true);
+  } else if (before.kind == kAccount) {
+    accounts_.erase(before.key);
+  } else if (before.kind == kShare) {
+    shares_.erase(before.key);
+  } else {
+    addresses_.erase(before.key);
+  }
+}
+
+absl::StatusOr<PlannedCommand> Cluster::TryPlan(const v1::CommandSpec& spec,
+                                                absl::Span<const std::string> nodes,
+                                                const Now& now) {
+  std::vector<ResourceChange> before;
+  const storage::v1::Counters counters = counters_;
+  before_ = &before;
+  absl::StatusOr<PlannedCommand> plan = Plan(spec, nodes, now);
+  before_ = nullptr;
+  for (auto row = before.rbegin(); row != before.rend(); ++row) TakeBack(*row);
+  counters_ = counters;
+  return plan;
 }
 
 void Cluster::Index(const storage::v1::Account& row, bool add) {
@@ -234,6 +300,7 @@ std::vector<ResourceChange> Cluster::Rows() const {
   AddRows(kShare, shares_, rows);
   AddRows(kAddress, addresses_, rows);
   AddRows(kToken, tokens_, rows);
+  AddRows(kPause, pauses_, rows);
   const std::string counters = counters_.SerializeAsString();
   if (!counters.empty()) rows.push_back({kCluster, kCounters, counters});
   return rows;

@@ -60,6 +60,10 @@ class Cluster final : public Resources {
   absl::StatusOr<PlannedCommand> Plan(const v1::CommandSpec& spec,
                                       absl::Span<const std::string> nodes, const Now& now);
 
+  // The same, and the desired state is as it was: what would be planned.
+  absl::StatusOr<PlannedCommand> TryPlan(const v1::CommandSpec& spec,
+                                         absl::Span<const std::string> nodes, const Now& now);
+
   // --- Resources ---
   // A preflight's steps become the node's checks; the node is admitted when none failed.
   ChangeSet AttemptEnded(const Command& command, const Task& task, const Attempt& attempt) override;
@@ -96,6 +100,16 @@ class Cluster final : public Resources {
   absl::StatusOr<ChangeSet> NodeJoined(absl::string_view name, int64_t incarnation,
                                        absl::string_view serial, absl::Time expire_time,
                                        const Now& now);
+
+  // --- pauses of kinds and resource keys ---
+  // Again for what is paused already: the newer note holds. Errors: INVALID_ARGUMENT (no such kind;
+  // no key; no note, or longer than 500 characters).
+  absl::StatusOr<ChangeSet> PauseCommands(const PauseKey& what, absl::string_view note,
+                                          absl::string_view actor, const Now& now);
+  // No change if it is not paused. Errors: INVALID_ARGUMENT (no such kind, no key).
+  absl::StatusOr<ChangeSet> ResumeCommands(const PauseKey& what, absl::string_view actor);
+  // For Engine::Start.
+  std::map<PauseKey, Pause> Pauses() const;
 
   // --- join tokens ---
   const storage::v1::Token* FindToken(absl::string_view id) const;
@@ -146,12 +160,17 @@ class Cluster final : public Resources {
   void Put(storage::v1::Share row, ChangeSet& changes);
   void Put(storage::v1::Address row, ChangeSet& changes);
   void Put(storage::v1::Token row, ChangeSet& changes);
+  void Put(storage::v1::Pause row, ChangeSet& changes);
   void PutCounters(ChangeSet& changes);
   void EraseNode(const std::string& name, ChangeSet& changes);
   void EraseAccount(const std::string& domain, ChangeSet& changes);
   void EraseShare(const std::string& name, ChangeSet& changes);
   void EraseAddress(const std::string& address, ChangeSet& changes);
   void EraseTokensOf(absl::string_view node, ChangeSet& changes);
+  void ErasePause(const std::string& key, ChangeSet& changes);
+  // What an account, share, address or counter was before it is changed, while a plan is tried.
+  void Remember(const char* kind, const std::string& key);
+  void TakeBack(const ResourceChange& before);
   void Index(const storage::v1::Account& row, bool add);
 
   // nodes.cc
@@ -247,6 +266,7 @@ class Cluster final : public Resources {
   std::map<std::string, storage::v1::Share, std::less<>> shares_;
   std::map<std::string, storage::v1::Address, std::less<>> addresses_;
   std::map<std::string, storage::v1::Token, std::less<>> tokens_;
+  std::map<std::string, storage::v1::Pause, std::less<>> pauses_;
   storage::v1::Counters counters_;
 
   // Indexes of accounts_.
@@ -255,6 +275,9 @@ class Cluster final : public Resources {
   // Domains by address: those that have it, and those with an unfinished command about it.
   absl::flat_hash_map<std::string, std::set<std::string>> address_domains_;
   absl::flat_hash_map<std::string, size_t> share_accounts_;  // "": on no share
+
+  // While a plan is tried: rows as they were, the latest change last. Otherwise null.
+  std::vector<ResourceChange>* before_ = nullptr;
 };
 
 }  // namespace hostq::manager

@@ -42,6 +42,8 @@ inline bool HasJoined(const storage::v1::Node& node) { return node.node().has_jo
 inline bool IsWanted(const storage::v1::Address& address) {
   return address.everywhere() || address.nodes_size() != 0;
 }
+// "kind/create_account".
+std::string PauseRowKey(const storage::v1::Pause& row);
 NodeState NodeStateOf(const storage::v1::Node& node);
 
 agent::v1::Share WorkOf(const v1::Share& share);

@@ -1,6 +1,7 @@
 #include "manager/engine/engine.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -272,10 +273,8 @@ void Engine::RemoveListener(uint64_t handle) {
 
 // --- requests ---
 
-void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const Now& now,
-                     CommandId* id) {
+Command Engine::MakeCommand(PlannedCommand& plan, const Submission& submission, const Now& now) {
   Command command;
-  command.id = *id = ids_->Next(now.wall);
   command.kind = std::move(plan.kind);
   command.resource_key = std::move(plan.resource_key);
   command.actor = submission.actor;
@@ -302,7 +301,16 @@ void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const No
     Task& task = command.tasks.emplace_back();
     task.node = std::move(planned.node);
     task.stage = planned.stage;
+    task.phase_time = now.wall;
+    task.phase_monotonic = now.monotonic;
   }
+  return command;
+}
+
+void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const Now& now,
+                     CommandId* id) {
+  Command command = MakeCommand(plan, submission, now);
+  command.id = *id = ids_->Next(now.wall);
   ApplyChangeSet(std::move(plan.changes), submission.actor, now);
   queue_->Submit(std::move(command), now, changes_);
 }
@@ -341,6 +349,28 @@ void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Sub
   if (!Post(std::move(handle), true)) {
     done(TooManyRequests());
   }
+}
+
+void Engine::Try(Submission submission, std::function<void(absl::StatusOr<Tried>)> done) {
+  auto handle = [this, submission = std::move(submission), done](const Now& now) {
+    if (absl::Status status = failed(); !status.ok()) return done(status);
+    absl::StatusOr<PlannedCommand> plan = submission.plan(now);
+    if (!plan.ok()) return done(plan.status());
+    Tried tried{MakeCommand(*plan, submission, now), {}};
+    Command& command = tried.command;
+    // Behind all others.
+    command.id = std::numeric_limits<CommandId>::max();
+    command.delayed = command.not_before > now.wall;
+    for (const Task& task : command.tasks) {
+      if (std::optional<Finding> finding = Explain(*queue_, command, task, now)) {
+        finding->command = 0;
+        tried.findings.push_back(*std::move(finding));
+      }
+    }
+    command.id = 0;
+    reads_.push_back([done, tried = std::move(tried)](const absl::Status&) { done(tried); });
+  };
+  if (!Post(std::move(handle), true)) done(TooManyRequests());
 }
 
 absl::StatusOr<std::optional<Command>> Engine::FindEarlier(const std::string& request_id) {

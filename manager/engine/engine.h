@@ -119,6 +119,13 @@ class Engine {
   // --- requests ---
   // Errors: those of `plan`; ALREADY_EXISTS (REQUEST_ID_REUSED); RESOURCE_EXHAUSTED (QUEUE_FULL).
   void Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done);
+  // What Submit would make of it now (without an id), and what would stand in the way of each of
+  // its tasks. `plan` must leave the desired state as it is. Errors: those of `plan`.
+  struct Tried {
+    Command command;
+    std::vector<Finding> findings;
+  };
+  void Try(Submission submission, std::function<void(absl::StatusOr<Tried>)> done);
   // See Queue. The command as it is afterwards.
   using CommandCallback = std::function<void(absl::StatusOr<Command>)>;
   void Retry(CommandId id, std::string node, std::string actor, CommandCallback done);
@@ -178,6 +185,8 @@ class Engine {
   void FromAgent(uint64_t session, Input input);
   void Act(CommandId id, std::function<absl::Status(const Now&)> act, CommandCallback done);
   absl::StatusOr<std::optional<Command>> FindEarlier(const std::string& request_id);
+  // Without an id.
+  static Command MakeCommand(PlannedCommand& plan, const Submission& submission, const Now& now);
   void Enqueue(PlannedCommand plan, const Submission& submission, const Now& now, CommandId* id);
   void ApplyChangeSet(ChangeSet changes, absl::string_view actor, const Now& now);
   void EnqueueOwn(PlannedCommand plan, const Now& now);

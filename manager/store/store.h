@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "manager/domain/changes.h"
@@ -55,6 +56,16 @@ class Store {
   };
   // By node, then number.
   virtual absl::StatusOr<std::vector<TaskAttempt>> ListAttempts(CommandId id) = 0;
+  // Results nobody waited for (InsertOrphan).
+  struct Orphan {
+    Lease lease;
+    absl::Time time;  // when it came
+    Attempt attempt;
+  };
+  // The newest first, at most `limit`.
+  virtual absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) {
+    return absl::UnimplementedError(absl::StrCat("no list of ", limit, " orphans"));
+  }
   // Those after `sequence`, oldest first, at most `limit`.
   virtual absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) = 0;
 };

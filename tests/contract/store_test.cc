@@ -245,6 +245,25 @@ TEST_P(StoreTest, OrphansAreKeptUnlessTheAttemptIsKnown) {
   EXPECT_EQ(attempts[0].attempt.steps, "steps");
 }
 
+TEST_P(StoreTest, OrphansAreListedNewestFirst) {
+  const Attempt attempt{
+      3,       9,      absl::FromUnixSeconds(1), absl::FromUnixSeconds(2), Reason::kUidTaken,
+      "taken", "steps"};
+  for (int64_t command = 1; command <= 3; ++command) {
+    const Lease lease{command, "web1", 3, 9};
+    ASSERT_TRUE(Commit({InsertOrphan{lease, absl::FromUnixSeconds(10 + command), attempt}}).ok());
+  }
+  const auto orphans = store_->ListOrphans(2);
+  ASSERT_TRUE(orphans.ok()) << orphans.status();
+  ASSERT_EQ(orphans->size(), 2u);
+  EXPECT_EQ((*orphans)[0].lease, (Lease{3, "web1", 3, 9}));
+  EXPECT_EQ((*orphans)[0].time, absl::FromUnixSeconds(13));
+  EXPECT_EQ((*orphans)[0].attempt.reason, Reason::kUidTaken);
+  EXPECT_EQ((*orphans)[0].attempt.message, "taken");
+  EXPECT_EQ((*orphans)[0].attempt.steps, "steps");
+  EXPECT_EQ((*orphans)[1].lease.command, 2);
+}
+
 TEST_P(StoreTest, EventsAreReadFromAnySequence) {
   for (int64_t sequence = 1; sequence <= 10; ++sequence) {
     Event event;

@@ -90,7 +90,7 @@ class Transaction {
     const Lease& lease = insert.lease;
     const MemoryDatabase::AttemptKey key{lease.command, lease.node, lease.attempt, lease.epoch};
     if (database_.attempts.contains(key) || attempts_.contains(key)) return absl::OkStatus();
-    orphans_.emplace(key, insert.attempt);
+    orphans_.emplace(key, std::pair(insert.time, insert.attempt));
     return absl::OkStatus();
   }
 
@@ -149,7 +149,7 @@ class Transaction {
   std::map<CommandId, Command> commands_;
   std::map<std::string, CommandId, std::less<>> requests_;
   std::map<MemoryDatabase::AttemptKey, Attempt> attempts_;
-  std::map<MemoryDatabase::AttemptKey, Attempt> orphans_;
+  std::map<MemoryDatabase::AttemptKey, std::pair<absl::Time, Attempt>> orphans_;
   std::map<std::pair<std::string, std::string>, std::optional<std::string>> resources_;
   std::vector<Event> events_;
   std::optional<uint64_t> term_;
@@ -202,6 +202,18 @@ absl::StatusOr<std::optional<Command>> MemoryStore::FindRequest(absl::string_vie
   const auto found = database_.requests.find(request_id);
   if (found == database_.requests.end()) return std::optional<Command>();
   return std::optional<Command>(database_.commands.at(found->second));
+}
+
+absl::StatusOr<std::vector<Store::Orphan>> MemoryStore::ListOrphans(int limit) {
+  std::vector<Orphan> list;
+  for (const auto& [key, orphan] : database_.orphans) {
+    const auto& [command, node, number, epoch] = key;
+    list.push_back({{command, node, number, epoch}, orphan.first, orphan.second});
+  }
+  std::stable_sort(list.begin(), list.end(),
+                   [](const Orphan& a, const Orphan& b) { return a.time > b.time; });
+  if (list.size() > static_cast<size_t>(limit)) list.resize(static_cast<size_t>(limit));
+  return list;
 }
 
 absl::StatusOr<std::vector<Store::TaskAttempt>> MemoryStore::ListAttempts(CommandId id) {

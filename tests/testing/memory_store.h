@@ -19,7 +19,7 @@ struct MemoryDatabase {
   std::set<CommandId> active;
   std::map<std::string, CommandId, std::less<>> requests;
   std::map<AttemptKey, Attempt> attempts;
-  std::map<AttemptKey, Attempt> orphans;
+  std::map<AttemptKey, std::pair<absl::Time, Attempt>> orphans;
   std::map<std::pair<std::string, std::string>, std::string> resources;
   std::vector<Event> events;
 };
@@ -36,6 +36,7 @@ class MemoryStore final : public Store {
   absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) override;
   absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view request_id) override;
   absl::StatusOr<std::vector<TaskAttempt>> ListAttempts(CommandId id) override;
+  absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override;
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override;
 
  private:

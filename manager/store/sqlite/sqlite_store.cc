@@ -309,6 +309,19 @@ class SqliteStore::Writer {
       insert_orphan_, insert_event_, put_resource_, delete_resource_, set_meta_;
 };
 
+// Of a row that begins with the node.
+Attempt AttemptAt(const Statement& row) {
+  Attempt attempt;
+  attempt.number = static_cast<int>(row.Int64(1));
+  attempt.epoch = static_cast<uint64_t>(row.Int64(2));
+  attempt.start_time = TimeAt(row, 3);
+  attempt.finish_time = TimeAt(row, 4);
+  attempt.reason = static_cast<Reason>(row.Int64(5));
+  attempt.message = StringAt(row, 6);
+  attempt.steps = StringAt(row, 7);
+  return attempt;
+}
+
 // The connection that reads, and its statements.
 class SqliteStore::Reader {
  public:
@@ -379,18 +392,26 @@ class SqliteStore::Reader {
     for (;;) {
       HOSTQ_ASSIGN_OR_RETURN(const bool row, attempts_.Step());
       if (!row) break;
-      Attempt attempt;
-      attempt.number = static_cast<int>(attempts_.Int64(1));
-      attempt.epoch = static_cast<uint64_t>(attempts_.Int64(2));
-      attempt.start_time = TimeAt(attempts_, 3);
-      attempt.finish_time = TimeAt(attempts_, 4);
-      attempt.reason = static_cast<Reason>(attempts_.Int64(5));
-      attempt.message = StringAt(attempts_, 6);
-      attempt.steps = StringAt(attempts_, 7);
-      attempts.push_back({StringAt(attempts_, 0), std::move(attempt)});
+      attempts.push_back({StringAt(attempts_, 0), AttemptAt(attempts_)});
     }
     attempts_.Reset();
     return attempts;
+  }
+
+  absl::StatusOr<std::vector<Store::Orphan>> ListOrphans(int limit) {
+    std::vector<Store::Orphan> orphans;
+    orphans_.BindAll(limit);
+    for (;;) {
+      HOSTQ_ASSIGN_OR_RETURN(const bool row, orphans_.Step());
+      if (!row) break;
+      Store::Orphan& orphan = orphans.emplace_back();
+      orphan.attempt = AttemptAt(orphans_);
+      orphan.lease = {orphans_.Int64(8), StringAt(orphans_, 0), orphan.attempt.number,
+                      orphan.attempt.epoch};
+      orphan.time = TimeAt(orphans_, 9);
+    }
+    orphans_.Reset();
+    return orphans;
   }
 
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) {
@@ -432,6 +453,11 @@ class SqliteStore::Reader {
                                           "ORDER BY id DESC LIMIT ?2")},
         {&tasks_, absl::StrCat("SELECT ", kTaskColumns,
                                " FROM task WHERE command_id=?1 ORDER BY stage, node")},
+        {&orphans_,
+         "SELECT node, number, epoch, start_time, finish_time, reason, message, steps, command_id, "
+         "receive_time FROM orphan ORDER BY receive_time DESC, command_id DESC, node, number, "
+         "epoch "
+         "LIMIT ?1"},
         {&attempts_,
          "SELECT node, number, epoch, start_time, finish_time, reason, message, steps FROM attempt "
          "WHERE command_id=?1 ORDER BY node, number, epoch"},
@@ -479,7 +505,7 @@ class SqliteStore::Reader {
 
   std::unique_ptr<Database> database_;
   Statement term_, active_, get_, by_request_, list_, list_active_, list_by_resource_, tasks_,
-      attempts_, events_, resources_;
+      attempts_, orphans_, events_, resources_;
 };
 
 SqliteStore::SqliteStore(std::unique_ptr<Writer> writer, std::unique_ptr<Reader> reader)
@@ -530,6 +556,11 @@ absl::StatusOr<std::optional<Command>> SqliteStore::FindRequest(absl::string_vie
 absl::StatusOr<std::vector<Store::TaskAttempt>> SqliteStore::ListAttempts(CommandId id) {
   const MutexLock lock(reader_mutex_);
   return WithReason(reader_->ListAttempts(id));
+}
+
+absl::StatusOr<std::vector<Store::Orphan>> SqliteStore::ListOrphans(int limit) {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->ListOrphans(limit));
 }
 
 absl::StatusOr<std::vector<Event>> SqliteStore::ListEvents(int64_t sequence, int limit) {

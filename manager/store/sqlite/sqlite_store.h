@@ -25,6 +25,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) override;
   absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view request_id) override;
   absl::StatusOr<std::vector<TaskAttempt>> ListAttempts(CommandId id) override;
+  absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override;
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override;
 
  private:

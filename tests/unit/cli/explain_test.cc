@@ -184,6 +184,55 @@ TEST(StuckTest, ConsequenceLeadsToItsRoot) {
   EXPECT_THAT(RenderStuck(all, At80()), HasSubstr("hostq explain 01jd4n7zq8w3b/storage1\n"));
 }
 
+TEST(StuckTest, OneBrokenFileServerIsOneGroup) {
+  v1::ListFindingsResponse response;
+  for (int i = 0; i < 200; ++i) {
+    v1::Finding finding = testing::QuotaFinding(kNow);
+    finding.set_node("web" + std::to_string(i % 50));
+    finding.set_reason(i % 3 == 0 ? v1::Reason::PARKED : v1::Reason::BACKING_OFF);
+    finding.set_summary("failed " + std::to_string(i) + " times");
+    *response.add_findings() = finding;
+  }
+  const std::string text = RenderStuck(response, At80());
+  EXPECT_THAT(text, HasSubstr("  must act: file server; 200 tasks on 50 nodes\n"));
+  EXPECT_THAT(text, HasSubstr("  and 175 more\n"));
+  EXPECT_EQ(text.find("must act"), text.rfind("must act"));
+}
+
+TEST(StuckTest, WhatIsWrongWithANodeHasNoCommand) {
+  v1::ListFindingsResponse response;
+  v1::Finding& skew = *response.add_findings();
+  skew.set_node("web1");
+  skew.set_reason(v1::Reason::CLOCK_SKEW);
+  skew.set_owner(v1::Finding::NODE);
+  skew.set_summary("the clock of web1 differs from the manager's by 1m");
+  skew.set_remedy("set the clock");
+  skew.set_stuck(true);
+  v1::Finding& stale = *response.add_findings();
+  stale.set_reason(v1::Reason::SWEEP_STALE);
+  stale.set_owner(v1::Finding::MANAGER);
+  stale.set_stuck(true);
+  const std::string text = RenderStuck(response, At80());
+  EXPECT_THAT(text, HasSubstr("  What to do  set the clock\n"));
+  EXPECT_THAT(text, HasSubstr("\n  manager  SWEEP_STALE"));
+  EXPECT_THAT(text, Not(HasSubstr("hostq explain")));
+  EXPECT_THAT(RenderFinding(skew, At80()), HasSubstr("about the node or the manager itself"));
+  *response.add_findings() = testing::QuotaFinding(kNow);
+  EXPECT_THAT(RenderStuck(response, At80()), HasSubstr("hostq explain 01jd4n7zq8w3e/web1\n"));
+}
+
+TEST(EventViewTest, PausesAreNamed) {
+  v1::Event event;
+  event.set_type(v1::Event::PAUSED);
+  event.set_actor("alice");
+  event.set_message("kind set_quota: upgrade");
+  View view = At80();
+  view.width = 0;
+  EXPECT_THAT(RenderEvent(event, view), HasSubstr("PAUSED  kind set_quota: upgrade (by alice)"));
+  event.set_type(v1::Event::CANCEL_REQUESTED);
+  EXPECT_THAT(RenderEvent(event, view), HasSubstr("CANCEL_REQUESTED"));
+}
+
 TEST(StuckTest, WhatDidNotFitIsCounted) {
   v1::ListFindingsResponse response;
   *response.add_findings() = testing::QuotaFinding(kNow);

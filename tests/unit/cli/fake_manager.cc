@@ -104,6 +104,9 @@ grpc::Status FakeManager::CreateCommand(grpc::ServerContext* context,
     created_ = *request;
   }
   response->set_repeated(request->request_id() == "used-before");
+  if (request->validate_only()) {
+    for (const v1::Finding& finding : findings[next_id]) *response->add_findings() = finding;
+  }
   return AnswerWith(next_id, response->mutable_command());
 }
 
@@ -187,6 +190,46 @@ grpc::Status FakeManager::ListFindings(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
+grpc::Status FakeManager::RetryTasks(grpc::ServerContext* context,
+                                     const v1::RetryTasksRequest* request,
+                                     v1::RetryTasksResponse* response) {
+  grpc::Status status = Enter(context, "RetryTasks", *request);
+  MutexLock lock(mutex_);
+  const size_t limit =
+      request->limit() == 0 ? parked.size() : static_cast<size_t>(request->limit());
+  while (retried_ < parked.size() && static_cast<size_t>(response->task_ids_size()) < limit) {
+    response->add_task_ids(parked[retried_++]);
+  }
+  response->set_remaining(static_cast<int>(parked.size() - retried_));
+  return status;
+}
+
+grpc::Status FakeManager::PauseCommands(grpc::ServerContext* context,
+                                        const v1::PauseCommandsRequest* request, v1::Pause*) {
+  return Enter(context, "PauseCommands", *request);
+}
+
+grpc::Status FakeManager::ResumeCommands(grpc::ServerContext* context,
+                                         const v1::ResumeCommandsRequest* request,
+                                         v1::ResumeCommandsResponse* response) {
+  response->set_resumed(true);
+  return Enter(context, "ResumeCommands", *request);
+}
+
+grpc::Status FakeManager::ListPauses(grpc::ServerContext* context,
+                                     const v1::ListPausesRequest* request,
+                                     v1::ListPausesResponse* response) {
+  response->mutable_pauses()->Assign(pauses.begin(), pauses.end());
+  return Enter(context, "ListPauses", *request);
+}
+
+grpc::Status FakeManager::ListOrphans(grpc::ServerContext* context,
+                                      const v1::ListOrphansRequest* request,
+                                      v1::ListOrphansResponse* response) {
+  response->mutable_orphans()->Assign(orphans.begin(), orphans.end());
+  return Enter(context, "ListOrphans", *request);
+}
+
 grpc::Status FakeManager::CreateNode(grpc::ServerContext* context,
                                      const v1::CreateNodeRequest* request,
                                      v1::CreateNodeResponse* response) {
@@ -224,6 +267,9 @@ grpc::Status FakeManager::ListNodes(grpc::ServerContext* context,
 grpc::Status FakeManager::PauseNode(grpc::ServerContext* context,
                                     const v1::PauseNodeRequest* request, v1::Node* response) {
   grpc::Status status = Enter(context, "PauseNode", *request);
+  for (const v1::Node& node : nodes) {
+    if (node.name() == request->name()) *response = node;
+  }
   response->set_name(request->name());
   response->set_state(v1::Node::PAUSED);
   return status;

@@ -36,6 +36,10 @@ class FakeManager final : public v1::CommandService::Service,
   std::vector<v1::Account> accounts;
   std::vector<v1::Share> shares;
   std::vector<v1::Event> events;
+  std::vector<v1::Pause> pauses;
+  std::vector<v1::Orphan> orphans;
+  // What matches every retry of many, the first ones first.
+  std::vector<std::string> parked;
   // What every call is refused with, if not OK.
   absl::Status refusal;
   // The id of the command that CreateCommand answers with.
@@ -75,6 +79,17 @@ class FakeManager final : public v1::CommandService::Service,
                               v1::ExplainCommandResponse* response) override;
   grpc::Status ListFindings(grpc::ServerContext* context, const v1::ListFindingsRequest* request,
                             v1::ListFindingsResponse* response) override;
+  grpc::Status RetryTasks(grpc::ServerContext* context, const v1::RetryTasksRequest* request,
+                          v1::RetryTasksResponse* response) override;
+  grpc::Status PauseCommands(grpc::ServerContext* context, const v1::PauseCommandsRequest* request,
+                             v1::Pause* response) override;
+  grpc::Status ResumeCommands(grpc::ServerContext* context,
+                              const v1::ResumeCommandsRequest* request,
+                              v1::ResumeCommandsResponse* response) override;
+  grpc::Status ListPauses(grpc::ServerContext* context, const v1::ListPausesRequest* request,
+                          v1::ListPausesResponse* response) override;
+  grpc::Status ListOrphans(grpc::ServerContext* context, const v1::ListOrphansRequest* request,
+                           v1::ListOrphansResponse* response) override;
 
   grpc::Status CreateNode(grpc::ServerContext* context, const v1::CreateNodeRequest* request,
                           v1::CreateNodeResponse* response) override;
@@ -103,6 +118,7 @@ class FakeManager final : public v1::CommandService::Service,
   Mutex mutex_;
   CondVar stopped_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t retried_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, size_t> looks_ ABSL_GUARDED_BY(mutex_);
   std::string actor_ ABSL_GUARDED_BY(mutex_);
   v1::CreateCommandRequest created_ ABSL_GUARDED_BY(mutex_);

@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <functional>
+#include <set>
 #include <sstream>
 
 #include "absl/strings/match.h"
@@ -198,12 +199,15 @@ TEST_F(TreeTest, ReferenceNamesEveryCommandAndOption) {
     const size_t start = text.find(absl::StrCat("\n### `", PathOf(app)));
     ASSERT_NE(start, std::string::npos) << PathOf(app) << " is missing";
     const std::string section = text.substr(start, text.find("\n##", start + 1) - start);
+    const std::set<std::string> kSubmit = {
+        "node",         "request-id",   "not-after",    "not-before",    "priority",
+        "max-parallel", "max-failures", "max-attempts", "retry-initial", "retry-cap",
+        "max-elapsed",  "never-retry",  "dry-run",      "wait",          "timeout"};
     const bool submits = app.get_option_no_throw("--not-after") != nullptr;
     for (const CLI::Option* option : app.get_options()) {
       for (const std::string& name : option->get_lnames()) {
         if (name == "help") continue;
-        const bool common = submits && (name == "node" || name == "request-id" || name == "wait" ||
-                                        name == "not-after" || name == "timeout");
+        const bool common = submits && kSubmit.count(name) != 0;
         const std::string wanted = common ? "submit options" : "--" + name;
         EXPECT_THAT(section, HasSubstr(wanted)) << PathOf(app);
       }

@@ -174,6 +174,16 @@ TEST(ApiConvertTest, NodeCountsItsTasks) {
   EXPECT_EQ(out.clock_skew_ms(), -1'500);
 }
 
+TEST(ApiConvertTest, FindingAboutANodeHasNoTask) {
+  Finding finding;
+  finding.node = "web1";
+  finding.reason = Reason::kClockSkew;
+  const v1::Finding out = ToProto(finding);
+  EXPECT_EQ(out.task_id(), "");
+  EXPECT_EQ(out.command_id(), "");
+  EXPECT_EQ(out.node(), "web1");
+}
+
 TEST(ApiConvertTest, EventShowsWhatHappened) {
   Event event;
   event.sequence = 9;

@@ -46,6 +46,39 @@ TEST_F(ClusterLoadTest, EverythingComesBack) {
   EXPECT_EQ(Work(Create("c.example", "c")).create_account().account().uid(), 20001u);
 }
 
+TEST_F(ClusterLoadTest, PausesComeBack) {
+  ThreeNodes();
+  const PauseKey kind{PauseScope::kKind, "set_quota"};
+  const PauseKey key{PauseScope::kResourceKey, "share/home"};
+  const auto paused = cluster_->PauseCommands(kind, "upgrade", "alice", now_);
+  ASSERT_TRUE(paused.ok()) << paused.status();
+  ASSERT_EQ(paused->pauses.size(), 1u);
+  EXPECT_EQ(paused->events.at(0).type, EventType::kPaused);
+  EXPECT_EQ(paused->events.at(0).message, "kind set_quota: upgrade");
+  Stored(*paused);
+  Stored(*cluster_->PauseCommands(key, "moving it", "bob", now_));
+  Reload();
+  const auto pauses = cluster_->Pauses();
+  ASSERT_EQ(pauses.size(), 2u);
+  EXPECT_EQ(pauses.at(kind).actor, "alice");
+  EXPECT_EQ(pauses.at(key).note, "moving it");
+  EXPECT_EQ(pauses.at(key).time, now_.wall);
+  Stored(*cluster_->ResumeCommands(kind, "alice"));
+  EXPECT_TRUE(cluster_->ResumeCommands(kind, "alice")->events.empty());
+  Reload();
+  EXPECT_EQ(cluster_->Pauses().size(), 1u);
+  const absl::Status unknown =
+      cluster_->PauseCommands({PauseScope::kKind, "set_quotas"}, "x", "alice", now_).status();
+  EXPECT_THAT(unknown.message(), HasSubstr("unsuspend_account"));
+  for (const char* bad : {"", "share", "share/", "set_quota", "shares/home"}) {
+    EXPECT_EQ(
+        CodeOf(cluster_->PauseCommands({PauseScope::kResourceKey, bad}, "x", "a", now_).status()),
+        "INVALID_ARGUMENT INVALID_ARGUMENT")
+        << bad;
+  }
+  EXPECT_FALSE(cluster_->PauseCommands(kind, "", "alice", now_).ok());
+}
+
 TEST_F(ClusterLoadTest, AccountsArePaged) {
   ThreeNodes();
   for (const char* name : {"c", "a", "b"}) Do(Create(absl::StrCat(name, ".example"), name));

@@ -235,7 +235,16 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
   }
 
   void Request() {
-    const auto plan = Plan(Spec(), Nodes());
+    const v1::CommandSpec spec = Spec();
+    const std::vector<std::string> nodes_named = Nodes();
+    // What is only tried leaves everything as it is, and tells what follows.
+    const auto tried = cluster_->TryPlan(spec, nodes_named, now_);
+    ExpectInStep();
+    const auto plan = Plan(spec, nodes_named);
+    ASSERT_EQ(tried.status(), plan.status());
+    if (plan.ok()) {
+      EXPECT_EQ(tried->work, plan->work);
+    }
     if (!plan.ok()) {
       EXPECT_NE(ReasonOf(plan.status()), Reason::kNone) << plan.status();
       return;

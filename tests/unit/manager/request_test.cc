@@ -5,6 +5,8 @@
 
 #include "common/base/error.h"
 #include "common/base/id.h"
+#include "google/protobuf/text_format.h"
+#include "manager/api/submission.h"
 
 namespace hostq::manager {
 namespace {
@@ -55,6 +57,70 @@ TEST(RequestTest, NotAfterIsATime) {
 }
 
 // A field of a newer client, at any depth, means something that would be lost.
+TEST(RequestTest, RulesOfDeliveryAreChecked) {
+  const struct {
+    const char* field;
+    const char* rules;
+    bool good;
+  } kRows[] = {
+      {"not_before", "not_before { seconds: 10 } not_after { seconds: 11 }", true},
+      {"not_before", "not_before { seconds: 11 } not_after { seconds: 11 }", false},
+      {"not_before", "not_before { seconds: 10 nanos: -1 }", false},
+      {"priority", "priority: -100", true},
+      {"priority", "priority: 101", false},
+      {"priority", "priority: -2147483648", false},
+      {"max_parallel", "max_parallel: -1", false},
+      {"max_failures", "max_failures: 0", true},
+      {"max_failures", "max_failures: -1", false},
+      {"retry.initial", "retry { initial { seconds: 0 } }", false},
+      {"retry.initial", "retry { initial { nanos: 1000000 } }", true},
+      {"retry.cap", "retry { cap { seconds: -1 } }", false},
+      {"retry.cap", "retry { initial { seconds: 9 } cap { seconds: 8 } }", false},
+      {"retry.max_elapsed", "retry { max_elapsed { seconds: 9223372036854775807 } }", false},
+      {"retry.factor", "retry { factor: 0.99 }", false},
+      {"retry.factor", "retry { factor: nan }", false},
+      {"retry.factor", "retry { factor: 1 }", true},
+      {"retry.max_attempts", "retry { max_attempts: 0 }", false},
+      {"retry.max_attempts", "retry { max_attempts: 1000 }", true},
+      {"retry.max_attempts", "retry { max_attempts: 1001 }", false},
+      {"retry.never", "retry { never: STEP_TIMED_OUT }", true},
+      {"retry.never", "retry { never: CODE_UNSPECIFIED }", false},
+  };
+  for (const auto& row : kRows) {
+    v1::CreateCommandRequest request = Request();
+    ASSERT_TRUE(google::protobuf::TextFormat::MergeFromString(row.rules, &request)) << row.rules;
+    const absl::Status status = CheckRequest(request);
+    EXPECT_EQ(status.ok(), row.good) << row.rules << ": " << status;
+    if (row.good) continue;
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << row.rules;
+    EXPECT_EQ(status.message().substr(0, status.message().find(": ")), row.field) << status;
+  }
+}
+
+TEST(RequestTest, WhatIsNotGivenIsTheKinds) {
+  v1::CreateCommandRequest request = Request();
+  Submission submission;
+  SetRules(request, submission);
+  EXPECT_EQ(submission.max_failures, -1);
+  EXPECT_FALSE(submission.retry);
+  request.mutable_retry()->set_full_jitter(true);
+  request.mutable_retry()->mutable_initial()->set_seconds(600);
+  request.mutable_retry()->add_never(v1::Reason::STEP_TIMED_OUT);
+  SetRules(request, submission);
+  RetryRules rules;
+  rules.max_attempts = 7;
+  submission.retry(rules);
+  EXPECT_EQ(rules.backoff.floor, 0);
+  EXPECT_EQ(rules.backoff.initial, absl::Minutes(10));
+  EXPECT_EQ(rules.backoff.cap, absl::Minutes(10)) << "the kind's cap gives way";
+  EXPECT_EQ(rules.max_attempts, 7);
+  EXPECT_EQ(rules.never, std::vector<Reason>{Reason::kStepTimedOut});
+  const v1::RetryPolicy shown = ToProto(rules);
+  EXPECT_TRUE(shown.full_jitter());
+  EXPECT_FALSE(shown.has_max_elapsed());
+  EXPECT_EQ(shown.initial().seconds(), 600);
+}
+
 TEST(RequestTest, UnknownFieldIsRefused) {
   v1::CreateCommandRequest request = Request();
   auto* address = request.mutable_spec()->mutable_bind_address();

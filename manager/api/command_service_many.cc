@@ -1,0 +1,161 @@
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/error.h"
+#include "common/base/id.h"
+#include "manager/api/command_service.h"
+#include "manager/api/convert.h"
+#include "manager/api/page_token.h"
+
+namespace hostq::manager {
+namespace {
+
+// Of a request or a Pause: its `what`.
+template <typename Message>
+PauseKey KeyOf(const Message& message) {
+  if (message.what_case() == Message::kKind) return {PauseScope::kKind, message.kind()};
+  return {PauseScope::kResourceKey, message.resource_key()};
+}
+
+template <typename Message>
+absl::Status CheckWhat(const Message& message) {
+  if (message.what_case() != Message::WHAT_NOT_SET) return absl::OkStatus();
+  return InvalidField(Reason::kInvalidArgument, "what", "missing; wanted: kind or resource_key");
+}
+
+v1::Pause PauseToProto(const PauseKey& key, const Pause& pause) {
+  v1::Pause out;
+  if (key.first == PauseScope::kKind) {
+    out.set_kind(key.second);
+  } else {
+    out.set_resource_key(key.second);
+  }
+  out.set_actor(pause.actor);
+  out.set_note(pause.note);
+  *out.mutable_time() = ToProto(pause.time);
+  return out;
+}
+
+v1::Orphan OrphanToProto(const Store::Orphan& orphan) {
+  v1::Orphan out;
+  out.set_task_id(TaskIdOf(orphan.lease.command, orphan.lease.node));
+  out.set_command_id(FormatId(orphan.lease.command));
+  out.set_node(orphan.lease.node);
+  *out.mutable_receive_time() = ToProto(orphan.time);
+  v1::Attempt& attempt = *out.mutable_attempt();
+  attempt.ParseFromString(orphan.attempt.steps);
+  attempt.set_number(orphan.attempt.number);
+  attempt.set_epoch(orphan.attempt.epoch);
+  *attempt.mutable_start_time() = ToProto(orphan.attempt.start_time);
+  *attempt.mutable_finish_time() = ToProto(orphan.attempt.finish_time);
+  attempt.set_reason(static_cast<v1::Reason::Code>(orphan.attempt.reason));
+  attempt.set_message(orphan.attempt.message);
+  return out;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CommandService::RetryTasks(grpc::CallbackServerContext* context,
+                                                     const v1::RetryTasksRequest* request,
+                                                     v1::RetryTasksResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  if (request->reason() == 0 && request->node().empty() && request->kind().empty()) {
+    done(InvalidField(Reason::kInvalidArgument, "reason",
+                      "missing; wanted: at least one of reason, node and kind"));
+    return reactor;
+  }
+  if (request->limit() < 0) {
+    return done(InvalidField(Reason::kInvalidArgument, "limit", "must not be negative")), reactor;
+  }
+  const RetryFilter filter{static_cast<Reason>(request->reason()), request->node(),
+                           request->kind()};
+  const int limit = request->limit() == 0 ? std::numeric_limits<int>::max() : request->limit();
+  backend_.engine.RetryMatching(filter, limit, ActorOf(*context),
+                                [done, response](const absl::StatusOr<Engine::Retried>& retried) {
+                                  if (!retried.ok()) return done(retried.status());
+                                  for (const auto& [command, node] : retried->tasks) {
+                                    response->add_task_ids(TaskIdOf(command, node));
+                                  }
+                                  response->set_remaining(retried->remaining);
+                                  done(absl::OkStatus());
+                                });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::PauseCommands(grpc::CallbackServerContext* context,
+                                                        const v1::PauseCommandsRequest* request,
+                                                        v1::Pause* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  if (absl::Status status = CheckWhat(*request); !status.ok()) return done(status), reactor;
+  const std::string actor = ActorOf(*context);
+  backend_.engine.Change(
+      [this, request, response, actor](const Now& now) -> absl::StatusOr<ChangeSet> {
+        const PauseKey key = KeyOf(*request);
+        HOSTQ_ASSIGN_OR_RETURN(ChangeSet changes,
+                               backend_.cluster.PauseCommands(key, request->note(), actor, now));
+        *response = PauseToProto(key, backend_.cluster.Pauses().at(key));
+        return changes;
+      },
+      actor, done);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::ResumeCommands(grpc::CallbackServerContext* context,
+                                                         const v1::ResumeCommandsRequest* request,
+                                                         v1::ResumeCommandsResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  if (absl::Status status = CheckWhat(*request); !status.ok()) return done(status), reactor;
+  const std::string actor = ActorOf(*context);
+  backend_.engine.Change(
+      [this, request, response, actor](const Now&) -> absl::StatusOr<ChangeSet> {
+        HOSTQ_ASSIGN_OR_RETURN(ChangeSet changes,
+                               backend_.cluster.ResumeCommands(KeyOf(*request), actor));
+        response->set_resumed(!changes.pauses.empty());
+        return changes;
+      },
+      actor, done);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::ListPauses(grpc::CallbackServerContext* context,
+                                                     const v1::ListPausesRequest*,
+                                                     v1::ListPausesResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  backend_.engine.Read(
+      [response, done = DoneOf(reactor)](const hostq::manager::Queue& queue, const Now&) {
+        for (const auto& [key, pause] : queue.pauses()) {
+          *response->add_pauses() = PauseToProto(key, pause);
+        }
+        done(absl::OkStatus());
+      });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::ListOrphans(grpc::CallbackServerContext* context,
+                                                      const v1::ListOrphansRequest* request,
+                                                      v1::ListOrphansResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const absl::StatusOr<int> limit = PageSizeOf(request->limit());
+  if (!limit.ok()) return done(limit.status()), reactor;
+  OnWorker(backend_, done, [this, limit = *limit, response, done] {
+    const auto orphans = backend_.store.ListOrphans(limit);
+    if (!orphans.ok()) return done(orphans.status());
+    size_t bytes = 0;
+    for (const Store::Orphan& orphan : *orphans) {
+      v1::Orphan out = OrphanToProto(orphan);
+      bytes += out.ByteSizeLong();
+      if (bytes > kMaxPageBytes) break;
+      *response->add_orphans() = std::move(out);
+    }
+    done(absl::OkStatus());
+  });
+  return reactor;
+}
+
+}  // namespace hostq::manager
