@@ -6,7 +6,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "manager/domain/changes.h"
@@ -63,9 +62,7 @@ class Store {
     Attempt attempt;
   };
   // The newest first, at most `limit`.
-  virtual absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) {
-    return absl::UnimplementedError(absl::StrCat("no list of ", limit, " orphans"));
-  }
+  virtual absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) = 0;
   // Those after `sequence`, oldest first, at most `limit`.
   virtual absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) = 0;
 };

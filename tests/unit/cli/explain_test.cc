@@ -365,7 +365,8 @@ what it waits for: hostq explain 01jd4n7zq8w3c
   wide.width = 0;
   EXPECT_THAT(
       RenderCancellation(command, {web1}, wide),
-      HasSubstr("it ends after the step it is in; it has been offline for 5h00m and must come back\n"));
+      HasSubstr(
+          "it ends after the step it is in; it has been offline for 5h00m and must come back\n"));
   command.set_state(v1::Command::CANCELLED);
   command.mutable_tasks(1)->set_phase(v1::Task::FINISHED);
   command.mutable_tasks(1)->set_outcome(v1::Task::CANCELLED);

@@ -51,6 +51,9 @@ class FaultyStore final : public Store {
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override {
     return store_.ListEvents(sequence, limit);
   }
+  absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override {
+    return store_.ListOrphans(limit);
+  }
   bool failing = false;
   int commits = 0;
 
