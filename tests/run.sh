@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named, or
-# format, release and system. Ends with "N passed, N failed" and exits 0 only if everything passed.
+# format, release, system and tsan. Ends with "N passed, N failed" and exits 0 only if everything passed.
 #
 #   format       clang-format, shellcheck
 #   release      builds what is shipped; unit, contract, lint and integration tests on it
@@ -13,7 +13,7 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 all_tiers=(format release system asan tsan tidy)
-default_tiers=(format release system)
+default_tiers=(format release system tsan)
 logs=build/test-logs
 passed=0 failed=0
 
