@@ -11,18 +11,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/journal/sqlite_journal.h"
+#include "tests/testing/journal_fixture.h"
 #include "tests/testing/memory_journal.h"
 
 namespace hostq::agent {
 namespace {
-
-const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
-
-Assignment MakeAssignment(const std::string& task, int attempt, uint64_t epoch,
-                          const std::string& key = "account/a") {
-  return {{task, attempt, epoch}, key, "set_quota", "work of " + task, {"app", "storage"},
-          absl::Seconds(30)};
-}
 
 // Where a journal is, so that it can be opened again.
 class Place {
@@ -57,7 +50,8 @@ class MemoryPlace final : public Place {
   MemoryJournalDisk disk_;
 };
 
-class JournalTest : public testing::TestWithParam<std::function<std::unique_ptr<Place>()>> {
+class JournalTest : public JournalFixture,
+                    public testing::WithParamInterface<std::function<std::unique_ptr<Place>()>> {
  protected:
   JournalTest() : place_(GetParam()()) { Reopen(); }
 
@@ -66,40 +60,8 @@ class JournalTest : public testing::TestWithParam<std::function<std::unique_ptr<
     journal_ = place_->Open();
     ASSERT_NE(journal_, nullptr);
   }
-  AcceptAnswer Accept(const Assignment& assignment, bool start = false) {
-    JournalBatch batch;
-    batch.accept.push_back({assignment, start});
-    auto answers = journal_->Commit(batch, kNow);
-    EXPECT_TRUE(answers.ok()) << answers.status();
-    return answers.ok() ? answers->at(0) : AcceptAnswer{};
-  }
-  void Commit(const JournalBatch& batch) {
-    const auto answers = journal_->Commit(batch, kNow);
-    ASSERT_TRUE(answers.ok()) << answers.status();
-  }
-  void Start(const Lease& lease) {
-    JournalBatch batch;
-    batch.started.push_back(lease);
-    Commit(batch);
-  }
-  void Finish(const Lease& lease, const std::string& result) {
-    JournalBatch batch;
-    batch.finished.push_back({lease, result});
-    Commit(batch);
-  }
-  void Acknowledge(const Lease& lease) {
-    JournalBatch batch;
-    batch.acknowledged.push_back(lease);
-    Commit(batch);
-  }
-  JournalState Load() {
-    auto state = journal_->Load();
-    EXPECT_TRUE(state.ok()) << state.status();
-    return *std::move(state);
-  }
 
   std::unique_ptr<Place> place_;
-  std::unique_ptr<Journal> journal_;
 };
 
 TEST_P(JournalTest, AcceptedTaskSurvivesReopenWithEverythingInOrder) {

@@ -15,19 +15,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "tests/testing/journal_fixture.h"
 
 namespace hostq::agent {
 namespace {
 
-const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
-
-Assignment MakeAssignment(const std::string& task, int attempt, uint64_t epoch,
-                          const std::string& key = "account/a") {
-  return {{task, attempt, epoch}, key, "set_quota", "work of " + task, {"app", "storage"},
-          absl::Seconds(30)};
-}
-
-class JournalTest : public testing::Test {
+class JournalTest : public JournalFixture {
  protected:
   JournalTest() {
     char pattern[] = "/tmp/hostq_journal_XXXXXX";
@@ -46,41 +39,9 @@ class JournalTest : public testing::Test {
     ASSERT_TRUE(journal.ok()) << journal.status();
     journal_ = *std::move(journal);
   }
-  AcceptAnswer Accept(const Assignment& assignment, bool start = false) {
-    JournalBatch batch;
-    batch.accept.push_back({assignment, start});
-    auto answers = journal_->Commit(batch, kNow);
-    EXPECT_TRUE(answers.ok()) << answers.status();
-    return answers.ok() ? answers->at(0) : AcceptAnswer{};
-  }
-  void Commit(const JournalBatch& batch) {
-    const auto answers = journal_->Commit(batch, kNow);
-    ASSERT_TRUE(answers.ok()) << answers.status();
-  }
-  void Start(const Lease& lease) {
-    JournalBatch batch;
-    batch.started.push_back(lease);
-    Commit(batch);
-  }
-  void Finish(const Lease& lease, const std::string& result) {
-    JournalBatch batch;
-    batch.finished.push_back({lease, result});
-    Commit(batch);
-  }
-  void Acknowledge(const Lease& lease) {
-    JournalBatch batch;
-    batch.acknowledged.push_back(lease);
-    Commit(batch);
-  }
-  JournalState Load() {
-    auto state = journal_->Load();
-    EXPECT_TRUE(state.ok()) << state.status();
-    return *std::move(state);
-  }
 
   std::string directory_;
   std::string path_;
-  std::unique_ptr<SqliteJournal> journal_;
 };
 
 TEST_F(JournalTest, SecondAgentOnTheSameStateIsRefused) {
