@@ -193,7 +193,7 @@ v1::Node ToProto(const storage::v1::Node& node, const NodeState* state, int unfi
   out.set_tasks_queued(std::max(unfinished - state->in_flight, 0));
   out.set_tasks_in_flight(state->in_flight);
   out.set_credits(state->connected() ? state->credits : 0);
-  out.set_clock_skew_ms(absl::ToInt64Milliseconds(state->clock_skew));
+  out.set_clock_skew_ms(absl::ToInt64Milliseconds(state->clock_skew.estimate()));
   if (state->connected() && state->certificate_expire_time != absl::InfiniteFuture()) {
     *out.mutable_certificate_expire_time() = ToProto(state->certificate_expire_time);
   }

@@ -384,8 +384,8 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
   }
   for (const auto& [name, node] : queue.nodes()) {
     if (!node.connected()) continue;
-    if (absl::AbsDuration(node.clock_skew) > thresholds.clock_skew) {
-      const std::string skew = absl::FormatDuration(node.clock_skew);
+    if (node.clock_skew.Exceeds(thresholds.clock_skew)) {
+      const std::string skew = absl::FormatDuration(node.clock_skew.estimate());
       add(name, Reason::kClockSkew, node.since, {{"skew", skew}},
           absl::StrCat("the clock of ", name, " differs from the manager's by ", skew));
     }

@@ -45,7 +45,7 @@ struct HelloFacts {
   std::string agent_version;
   std::vector<std::string> kinds;
   int credits = 0;
-  absl::Duration clock_skew;
+  std::optional<absl::Duration> clock_skew;  // nullopt: the node named no time
   uint64_t max_epoch = 0;
   absl::Time certificate_start_time = absl::InfinitePast();
   absl::Time certificate_expire_time = absl::InfiniteFuture();
@@ -131,8 +131,8 @@ class Queue {
   void Progress(const Lease& lease, absl::string_view step, int index, int count, bool wedged,
                 const Evidence& evidence, const Now& now, Changes& out);
   void Result(const ResultFacts& result, uint64_t session, const Now& now, Changes& out);
-  void Heard(absl::string_view node, uint64_t session, absl::Duration clock_skew, int outbox,
-             const Now& now);
+  void Heard(absl::string_view node, uint64_t session, std::optional<absl::Duration> clock_skew,
+             int outbox, const Now& now);
 
   // --- time ---
   // Backing-off tasks and delayed commands whose time has come; tasks whose not-after has passed.

@@ -35,7 +35,8 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
   node->kinds = hello.kinds;
   node->credits = hello.credits;
   node->agent_version = hello.agent_version;
-  node->clock_skew = hello.clock_skew;
+  node->clock_skew = ClockSkew();
+  if (hello.clock_skew) node->clock_skew.Add(*hello.clock_skew);
   node->certificate_start_time = hello.certificate_start_time;
   node->certificate_expire_time = hello.certificate_expire_time;
   node->outbox = static_cast<int>(hello.outbox.size());
@@ -155,12 +156,12 @@ void Queue::Result(const ResultFacts& result, uint64_t session, const Now& now, 
   Dispatch(now, out);
 }
 
-void Queue::Heard(absl::string_view name, uint64_t session, absl::Duration clock_skew, int outbox,
-                  const Now& now) {
+void Queue::Heard(absl::string_view name, uint64_t session,
+                  std::optional<absl::Duration> clock_skew, int outbox, const Now& now) {
   NodeState* node = MutableNode(name);
   if (node == nullptr || node->session != session) return;
   node->heard_monotonic = now.monotonic;
-  node->clock_skew = clock_skew;
+  if (clock_skew) node->clock_skew.Add(*clock_skew);
   node->outbox = outbox;
   node->outbox_since =
       outbox == 0 ? absl::InfiniteDuration() : std::min(node->outbox_since, now.monotonic);

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "common/base/backoff.h"
 #include "common/base/reason.h"
+#include "manager/domain/clock_skew.h"
 
 namespace hostq::manager {
 
@@ -219,7 +220,7 @@ struct NodeState {
   int credits = 0;
   int in_flight = 0;
   std::string agent_version;
-  absl::Duration clock_skew;
+  ClockSkew clock_skew;
   // Results that wait on the node for an acknowledgement, and since when (Now::monotonic).
   int outbox = 0;
   absl::Duration outbox_since = absl::InfiniteDuration();

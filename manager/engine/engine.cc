@@ -547,7 +547,8 @@ void Engine::Result(uint64_t session, ResultFacts result) {
   });
 }
 
-void Engine::Heard(std::string node, uint64_t session, absl::Duration clock_skew, int outbox) {
+void Engine::Heard(std::string node, uint64_t session, std::optional<absl::Duration> clock_skew,
+                   int outbox) {
   FromAgent(session, [this, node = std::move(node), session, clock_skew, outbox](const Now& now) {
     queue_->Heard(node, session, clock_skew, outbox, now);
   });

@@ -156,7 +156,8 @@ class Engine {
   void Progress(uint64_t session, Lease lease, std::string step, int index, int count, bool wedged,
                 Evidence evidence);
   void Result(uint64_t session, ResultFacts result);
-  void Heard(std::string node, uint64_t session, absl::Duration clock_skew, int outbox);
+  void Heard(std::string node, uint64_t session, std::optional<absl::Duration> clock_skew,
+             int outbox);
 
   // --- events ---
   // `listener` is called on the engine's thread after each commit that wrote events, with the last

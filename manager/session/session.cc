@@ -405,9 +405,9 @@ absl::Status Session::HandleOpen(const agent::v1::AgentMessage& message, uint64_
     case AgentMessage::kHeartbeat: {
       const auto& heartbeat = message.heartbeat();
       const auto clock = FromProto(heartbeat.clock());
-      const bool known = heartbeat.has_clock() && clock;
-      engine_.Heard(peer_.name, session, known ? *clock - now : absl::ZeroDuration(),
-                    std::max(heartbeat.outbox(), 0));
+      std::optional<absl::Duration> skew;
+      if (heartbeat.has_clock() && clock) skew = *clock - now;
+      engine_.Heard(peer_.name, session, skew, std::max(heartbeat.outbox(), 0));
       return absl::OkStatus();
     }
     case AgentMessage::kHello:

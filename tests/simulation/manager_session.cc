@@ -169,7 +169,7 @@ absl::Status SimulatedSession::Handle(const agent::v1::AgentMessage& message) {
       return absl::OkStatus();
     }
     case AgentMessage::kHeartbeat:
-      engine.Heard(node_, session_, absl::ZeroDuration(), message.heartbeat().outbox());
+      engine.Heard(node_, session_, std::nullopt, message.heartbeat().outbox());
       return absl::OkStatus();
     default:
       return absl::InvalidArgumentError("a message out of order");

@@ -166,7 +166,7 @@ TEST(ApiConvertTest, NodeCountsItsTasks) {
   state.session = 5;
   state.in_flight = 2;
   state.credits = 8;
-  state.clock_skew = absl::Milliseconds(-1'500);
+  state.clock_skew.Add(absl::Milliseconds(-1'500));
   const v1::Node out = ToProto(storage::v1::Node(), &state, 7);
   EXPECT_EQ(out.tasks_queued(), 5);
   EXPECT_EQ(out.tasks_in_flight(), 2);
