@@ -254,6 +254,11 @@ class Explainer {
                     " are failing: ", failing, " are (", finding_.evidence["failing"], ")"));
   }
 
+  std::string NameOfRoot(const Command& command, const Task& task) const {
+    return command.id == command_.id ? absl::StrCat("its own task on ", task.node)
+                                     : TaskIdOf(command.id, task.node);
+  }
+
   void Waits(const Where& waits) {
     const Where root = Root(queue_, waits);
     finding_.root_task = TaskIdOf(root.command->id, root.task->node);
@@ -267,7 +272,7 @@ class Explainer {
       what = absl::StrCat("its command goes to ", command_.max_parallel, " nodes at a time");
     }
     Is(waits.reason, of_root.stuck,
-       absl::StrCat(what, "; in front of all: ", finding_.root_task, " (",
+       absl::StrCat(what, "; in front of all: ", NameOfRoot(*root.command, *root.task), " (",
                     NameOf(of_root.cause != Reason::kNone ? of_root.cause : of_root.reason), ": ",
                     of_root.summary, ")"));
     finding_.owner = of_root.owner;

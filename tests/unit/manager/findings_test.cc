@@ -109,6 +109,8 @@ TEST(FindingsTest, WhoWaitsNamesTheNodeAtTheRoot) {
   EXPECT_EQ(stage.reason, Reason::kEarlierStage);
   EXPECT_EQ(stage.owner, Owner::kNode);
   EXPECT_EQ(stage.owner_node, "storage1");
+  // A dry run has no id that anyone could look up.
+  EXPECT_NE(stage.summary.find("its own task on storage1"), std::string::npos) << stage.summary;
   const Finding behind = Of(h, last, "web1");
   EXPECT_EQ(behind.reason, Reason::kBehind);
   EXPECT_EQ(behind.owner_node, "storage1");
