@@ -60,6 +60,14 @@ std::string JoinHostPort(const std::string& host, uint16_t port) {
                                              : absl::StrCat("[", host, "]:", port);
 }
 
+void LogArchived(const absl::StatusOr<Store::Archived>& moved) {
+  if (!moved.ok()) {
+    LogWarning("finished work cannot be moved to the archive", {{"status", moved.status()}});
+  } else if (moved->commands > 0 || moved->events > 0) {
+    LogInfo("moved to the archive", {{"commands", moved->commands}, {"events", moved->events}});
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReachableAddress(const std::string& listen,
@@ -124,6 +132,9 @@ absl::Status Server::OpenState() {
   HOSTQ_RETURN_IF_ERROR(
       engine_->Start(std::move(snapshot), cluster_->NodeStates(), cluster_->Pauses()));
   engine_->StartThread();
+  Retention::Options retention;
+  retention.age = absl::Hours(24 * config_.limits.retention_days);
+  retention_ = std::make_unique<Retention>(*store_, SystemClock(), retention, LogArchived);
   return absl::OkStatus();
 }
 
@@ -232,6 +243,7 @@ void Server::Stop(absl::Duration deadline) {
   if (session_service_ != nullptr) session_service_->Stop(absl::ZeroDuration());
   if (workers_ != nullptr) workers_->Stop();
   if (enrollment_workers_ != nullptr) enrollment_workers_->Stop();
+  retention_.reset();
   if (engine_ != nullptr) engine_->Stop();
 }
 

@@ -21,6 +21,7 @@
 #include "manager/engine/engine.h"
 #include "manager/session/session_service.h"
 #include "manager/state_dir.h"
+#include "manager/store/retention.h"
 #include "manager/store/store.h"
 
 namespace hostq::manager {
@@ -79,6 +80,7 @@ class Server {
   std::unique_ptr<Cluster> cluster_;
   SeededRandom random_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Retention> retention_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Workers> enrollment_workers_;
   std::unique_ptr<EventHub> events_;

@@ -24,7 +24,7 @@ struct Snapshot {
 
 struct CommandQuery {
   CommandId before = INT64_MAX;  // ids below this one, newest first
-  int limit = 100;
+  int limit = 100;               // at least 1
   bool active_only = false;
   std::string resource_key;  // empty: any
 };
@@ -65,6 +65,16 @@ class Store {
   virtual absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) = 0;
   // Those after `sequence`, oldest first, at most `limit`.
   virtual absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) = 0;
+
+  struct Archived {
+    int commands = 0;
+    int events = 0;
+  };
+  // Moves what is old out of Commit's way, at most `limit` commands that finished before `time` and
+  // at most `limit` events older than it; nothing moved: nothing is left. The readers find it as
+  // before. The newest command and event stay. Any thread, one at a time; Commit may have to wait
+  // for a few milliseconds. After an error it may be called again.
+  virtual absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) = 0;
 };
 
 }  // namespace hostq::manager

@@ -127,6 +127,10 @@ ALTER TABLE task ADD COLUMN loss_time INTEGER;                       -- NULL: no
 ALTER TABLE task ADD COLUMN cancel_time INTEGER;                     -- NULL: not asked for
 ALTER TABLE task ADD COLUMN cancel_actor TEXT NOT NULL DEFAULT '';
 )sql",
+    // 3: the archive takes the oldest first.
+    R"sql(
+CREATE INDEX command_by_finish ON command(finish_time) WHERE state <> 1;
+)sql",
 };
 
 }  // namespace

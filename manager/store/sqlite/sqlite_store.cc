@@ -1,5 +1,8 @@
 #include "manager/store/sqlite/sqlite_store.h"
 
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -170,6 +173,19 @@ class SqliteStore::Writer {
     return transaction.Commit();
   }
 
+  // What the archive has a copy of.
+  absl::Status Delete(const Archive::Batch& batch) {
+    HOSTQ_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
+    for (const CommandId id : batch.commands) {
+      HOSTQ_RETURN_IF_ERROR(delete_command_.Run(id));
+      if (database_->Changes() == 0) continue;
+      HOSTQ_RETURN_IF_ERROR(delete_tasks_.Run(id));
+      HOSTQ_RETURN_IF_ERROR(delete_attempts_.Run(id));
+    }
+    if (batch.events > 0) HOSTQ_RETURN_IF_ERROR(delete_events_.Run(batch.last_event));
+    return transaction.Commit();
+  }
+
  private:
   absl::Status Prepare() {
     const std::pair<Statement*, std::string> statements[] = {
@@ -202,6 +218,10 @@ class SqliteStore::Writer {
         {&put_resource_, "INSERT OR REPLACE INTO resource(kind, key, data) VALUES (?1,?2,?3)"},
         {&delete_resource_, "DELETE FROM resource WHERE kind=?1 AND key=?2"},
         {&set_meta_, "INSERT OR REPLACE INTO meta(key, value) VALUES (?1,?2)"},
+        {&delete_command_, "DELETE FROM command WHERE id=?1 AND state<>1"},
+        {&delete_tasks_, "DELETE FROM task WHERE command_id=?1"},
+        {&delete_attempts_, "DELETE FROM attempt WHERE command_id=?1"},
+        {&delete_events_, "DELETE FROM event WHERE sequence<=?1"},
     };
     for (const auto& [statement, sql] : statements) {
       HOSTQ_ASSIGN_OR_RETURN(*statement, database_->Prepare(sql));
@@ -306,7 +326,8 @@ class SqliteStore::Writer {
 
   std::unique_ptr<Database> database_;  // outlives the statements
   Statement insert_command_, insert_task_, update_task_, finish_command_, insert_attempt_,
-      insert_orphan_, insert_event_, put_resource_, delete_resource_, set_meta_;
+      insert_orphan_, insert_event_, put_resource_, delete_resource_, set_meta_, delete_command_,
+      delete_tasks_, delete_attempts_, delete_events_;
 };
 
 // Of a row that begins with the node.
@@ -508,29 +529,59 @@ class SqliteStore::Reader {
       attempts_, orphans_, events_, resources_;
 };
 
-SqliteStore::SqliteStore(std::unique_ptr<Writer> writer, std::unique_ptr<Reader> reader)
-    : writer_(std::move(writer)), reader_(std::move(reader)) {}
+SqliteStore::SqliteStore() = default;
 
 SqliteStore::~SqliteStore() = default;
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(path);
-  if (!writer.ok()) return StoreError(writer.status());
-  absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(path);
-  if (!reader.ok()) return StoreError(reader.status());
-  return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(writer), *std::move(reader)));
+  const std::string archive = std::filesystem::path(path).replace_filename("archive.db");
+  std::unique_ptr<SqliteStore> store(new SqliteStore);
+  const absl::Status status = [&]() -> absl::Status {
+    HOSTQ_ASSIGN_OR_RETURN(store->writer_, Writer::Open(path));
+    HOSTQ_ASSIGN_OR_RETURN(store->reader_, Reader::Open(path));
+    HOSTQ_ASSIGN_OR_RETURN(store->archive_, Archive::Open(path, archive));
+    HOSTQ_ASSIGN_OR_RETURN(store->old_, Reader::Open(archive));
+    return absl::OkStatus();
+  }();
+  if (!status.ok()) return StoreError(status);
+  return store;
 }
 
 absl::Status SqliteStore::Commit(absl::Span<const Mutation> mutations) {
+  const MutexLock lock(writer_mutex_);
   return StoreError(writer_->Commit(mutations));
 }
 
+absl::StatusOr<Store::Archived> SqliteStore::MoveToArchive(absl::Time time, int limit) {
+  const absl::StatusOr<Archive::Batch> batch = archive_->Copy(time, limit);
+  if (!batch.ok()) return StoreError(batch.status());
+  if (batch->commands.empty() && batch->events == 0) return Archived();
+  const MutexLock lock(writer_mutex_);
+  const absl::Status status = writer_->Delete(*batch);
+  if (!status.ok()) return StoreError(status);
+  return Archived{static_cast<int>(batch->commands.size()), batch->events};
+}
+
 namespace {
+
 template <typename T>
 absl::StatusOr<T> WithReason(absl::StatusOr<T> result) {
   if (!result.ok()) return StoreError(result.status());
   return result;
 }
+
+// Two lists in the order of `before`, as one without repetition: what is being moved is in both for
+// a moment.
+template <typename T, typename Before>
+std::vector<T> Merge(std::vector<T> a, std::vector<T> b, int limit, Before before) {
+  std::vector<T> merged;
+  std::set_union(std::make_move_iterator(a.begin()), std::make_move_iterator(a.end()),
+                 std::make_move_iterator(b.begin()), std::make_move_iterator(b.end()),
+                 std::back_inserter(merged), before);
+  if (merged.size() > static_cast<size_t>(limit)) merged.resize(static_cast<size_t>(limit));
+  return merged;
+}
+
 }  // namespace
 
 absl::StatusOr<Snapshot> SqliteStore::Load() {
@@ -540,22 +591,33 @@ absl::StatusOr<Snapshot> SqliteStore::Load() {
 
 absl::StatusOr<Command> SqliteStore::GetCommand(CommandId id) {
   const MutexLock lock(reader_mutex_);
-  return WithReason(reader_->GetCommand(id));
+  absl::StatusOr<Command> command = reader_->GetCommand(id);
+  if (absl::IsNotFound(command.status())) command = old_->GetCommand(id);
+  return WithReason(std::move(command));
 }
 
 absl::StatusOr<std::vector<Command>> SqliteStore::ListCommands(const CommandQuery& query) {
   const MutexLock lock(reader_mutex_);
-  return WithReason(reader_->ListCommands(query));
+  absl::StatusOr<std::vector<Command>> commands = reader_->ListCommands(query);
+  if (!commands.ok() || query.active_only) return WithReason(std::move(commands));
+  absl::StatusOr<std::vector<Command>> old = old_->ListCommands(query);
+  if (!old.ok()) return StoreError(old.status());
+  return Merge(*std::move(commands), *std::move(old), query.limit,
+               [](const Command& a, const Command& b) { return a.id > b.id; });
 }
 
 absl::StatusOr<std::optional<Command>> SqliteStore::FindRequest(absl::string_view request_id) {
   const MutexLock lock(reader_mutex_);
-  return WithReason(reader_->FindRequest(request_id));
+  absl::StatusOr<std::optional<Command>> command = reader_->FindRequest(request_id);
+  if (command.ok() && !command->has_value()) command = old_->FindRequest(request_id);
+  return WithReason(std::move(command));
 }
 
 absl::StatusOr<std::vector<Store::TaskAttempt>> SqliteStore::ListAttempts(CommandId id) {
   const MutexLock lock(reader_mutex_);
-  return WithReason(reader_->ListAttempts(id));
+  absl::StatusOr<std::vector<TaskAttempt>> attempts = reader_->ListAttempts(id);
+  if (attempts.ok() && attempts->empty()) attempts = old_->ListAttempts(id);
+  return WithReason(std::move(attempts));
 }
 
 absl::StatusOr<std::vector<Store::Orphan>> SqliteStore::ListOrphans(int limit) {
@@ -565,7 +627,13 @@ absl::StatusOr<std::vector<Store::Orphan>> SqliteStore::ListOrphans(int limit) {
 
 absl::StatusOr<std::vector<Event>> SqliteStore::ListEvents(int64_t sequence, int limit) {
   const MutexLock lock(reader_mutex_);
-  return WithReason(reader_->ListEvents(sequence, limit));
+  absl::StatusOr<std::vector<Event>> events = reader_->ListEvents(sequence, limit);
+  const bool gapless = events.ok() && !events->empty() && events->front().sequence == sequence + 1;
+  if (!events.ok() || gapless) return WithReason(std::move(events));
+  absl::StatusOr<std::vector<Event>> old = old_->ListEvents(sequence, limit);
+  if (!old.ok()) return StoreError(old.status());
+  return Merge(*std::move(old), *std::move(events), limit,
+               [](const Event& a, const Event& b) { return a.sequence < b.sequence; });
 }
 
 }  // namespace hostq::manager

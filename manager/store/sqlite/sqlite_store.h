@@ -6,15 +6,17 @@
 
 #include "absl/base/thread_annotations.h"
 #include "common/base/mutex.h"
+#include "manager/store/sqlite/archive.h"
 #include "manager/store/store.h"
 
 namespace hostq::manager {
 
 // The store in one SQLite file: write-ahead log, synchronous=FULL. One connection writes, another
-// one reads.
+// one reads. What is old moves into a second file beside it ("archive.db"), which has a reader of
+// its own.
 class SqliteStore final : public Store {
  public:
-  // Makes the file if it does not exist and brings its schema up to date. Blocks on the disk.
+  // Makes the files if they do not exist and brings their schema up to date. Blocks on the disk.
   // Errors as Store::Load.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path);
   ~SqliteStore() override;
@@ -27,16 +29,20 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<TaskAttempt>> ListAttempts(CommandId id) override;
   absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override;
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override;
+  absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) override;
 
  private:
   class Writer;
   class Reader;
 
-  SqliteStore(std::unique_ptr<Writer> writer, std::unique_ptr<Reader> reader);
+  SqliteStore();
 
-  const std::unique_ptr<Writer> writer_;
+  Mutex writer_mutex_;
+  std::unique_ptr<Writer> writer_ ABSL_PT_GUARDED_BY(writer_mutex_);
   Mutex reader_mutex_;
-  const std::unique_ptr<Reader> reader_ ABSL_PT_GUARDED_BY(reader_mutex_);
+  std::unique_ptr<Reader> reader_ ABSL_PT_GUARDED_BY(reader_mutex_);
+  std::unique_ptr<Reader> old_ ABSL_PT_GUARDED_BY(reader_mutex_);  // of the archive
+  std::unique_ptr<Archive> archive_;                               // of who calls MoveToArchive
 };
 
 }  // namespace hostq::manager
