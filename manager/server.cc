@@ -168,7 +168,9 @@ void Server::MakeServices() {
   };
   enrollment_service_ = std::make_unique<EnrollmentService>(*enroller_, *engine_, *cluster_,
                                                             *enrollment_workers_, joined);
-  const Backend backend{*engine_, *cluster_, *store_, SystemClock(), *workers_};
+  const auto rate = static_cast<double>(config_.limits.requests_per_second);
+  limiter_ = std::make_unique<RateLimiter>(RateLimiter::Options{rate, 2 * rate});
+  const Backend backend{*engine_, *cluster_, *store_, SystemClock(), *workers_, *limiter_};
   command_service_ = std::make_unique<CommandService>(backend);
   node_service_ =
       std::make_unique<NodeService>(backend, NodeService::Options{enrollment_address_, ca_->pin()});

@@ -83,6 +83,7 @@ class Server {
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Workers> enrollment_workers_;
+  std::unique_ptr<RateLimiter> limiter_;
   std::unique_ptr<EventHub> events_;
   std::unique_ptr<EngineTokenStore> tokens_;
   std::unique_ptr<Enroller> enroller_;

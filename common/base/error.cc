@@ -12,6 +12,7 @@ namespace hostq {
 namespace {
 constexpr absl::string_view kReasonPayload = "hostq/reason";
 constexpr absl::string_view kRemedyPayload = "hostq/remedy";
+constexpr absl::string_view kRetryPayload = "hostq/retry";  // milliseconds
 }  // namespace
 
 absl::Status MakeError(absl::StatusCode code, Reason reason, absl::string_view message) {
@@ -32,6 +33,18 @@ absl::Status ErrnoError(int error_number, Reason reason, absl::string_view what)
 absl::Status WithRemedy(absl::Status status, absl::string_view remedy) {
   status.SetPayload(kRemedyPayload, absl::Cord(remedy));
   return status;
+}
+
+absl::Status WithRetryDelay(absl::Status status, absl::Duration delay) {
+  status.SetPayload(kRetryPayload, absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(delay))));
+  return status;
+}
+
+absl::Duration RetryDelayOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kRetryPayload);
+  int64_t milliseconds = 0;
+  if (!payload || !absl::SimpleAtoi(std::string(*payload), &milliseconds)) return {};
+  return absl::Milliseconds(milliseconds);
 }
 
 Reason ReasonOf(const absl::Status& status) {

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/base/reason.h"
 
 namespace hostq {
@@ -20,10 +21,15 @@ absl::Status ErrnoError(int error_number, Reason reason, absl::string_view what)
 // is filled in any more.
 absl::Status WithRemedy(absl::Status status, absl::string_view remedy);
 
+// `status` with when to send the same request again.
+absl::Status WithRetryDelay(absl::Status status, absl::Duration delay);
+
 // kNone if it carries none.
 Reason ReasonOf(const absl::Status& status);
 // Of WithRemedy(); empty if it carries none.
 std::string RemedyOf(const absl::Status& status);
+// Of WithRetryDelay(); zero if it carries none.
+absl::Duration RetryDelayOf(const absl::Status& status);
 
 }  // namespace hostq
 

@@ -348,6 +348,9 @@ constexpr ReasonInfo kReasons[] = {
      "take the address from the account first: hostq account remove-address DOMAIN ADDRESS"},
     {Reason::kShareInUse, "SHARE_IN_USE", ReasonClass::kRefusal, Owner::kRequester,
      "accounts still live on the share", "delete the accounts on the share first"},
+    {Reason::kRateLimited, "RATE_LIMITED", ReasonClass::kRefusal, Owner::kRequester,
+     "more requests than one caller may send in that time",
+     "send the same request again after the time that the answer names"},
 };
 
 }  // namespace

@@ -122,6 +122,7 @@ enum class Reason : int {
   kPageTokenInvalid = 331,
   kAddressInUse = 332,
   kShareInUse = 333,
+  kRateLimited = 334,
 };
 
 // What follows from a failure on a node.

@@ -66,6 +66,7 @@ absl::StatusOr<ManagerConfig> ParseManagerConfig(const std::string& toml, const 
   reader.Integer("limits.max_live_tasks", 1000, 10'000'000, config.limits.max_live_tasks);
   reader.Duration("limits.heartbeat_interval", absl::Seconds(1), absl::Minutes(1),
                   config.limits.heartbeat_interval);
+  reader.Integer("limits.requests_per_second", 1, 1'000'000, config.limits.requests_per_second);
   reader.Integer("limits.retention_days", 1, 36'500, config.limits.retention_days);
   HOSTQ_RETURN_IF_ERROR(reader.Finish());
   return config;

@@ -30,6 +30,8 @@ struct ManagerConfig {
   struct Limits {
     int64_t max_live_tasks = 1'000'000;
     absl::Duration heartbeat_interval = absl::Seconds(5);
+    // Of one caller; twice as many at once after a pause.
+    int64_t requests_per_second = 500;
     // After so many days finished commands and their events move into the archive.
     int64_t retention_days = 90;
   };

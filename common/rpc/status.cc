@@ -1,7 +1,9 @@
 #include "common/rpc/status.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "common/base/error.h"
@@ -11,6 +13,7 @@ namespace hostq {
 namespace {
 
 constexpr char kErrorInfoType[] = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr char kRetryInfoType[] = "type.googleapis.com/google.rpc.RetryInfo";
 // gRPC refuses headers of more than 8 KiB in all; the message is there twice, escaped up to three
 // bytes for one the first time and in base 64 the second.
 constexpr size_t kMaxMessage = 1500;
@@ -75,8 +78,35 @@ grpc::Status ToGrpc(const absl::Status& status) {
   auto* any = details.add_details();
   any->set_type_url(kErrorInfoType);
   any->set_value(info.SerializeAsString());
+  if (const absl::Duration delay = RetryDelayOf(status); delay > absl::ZeroDuration()) {
+    v1::RetryInfo retry;
+    const int64_t milliseconds = absl::ToInt64Milliseconds(delay);
+    retry.mutable_retry_delay()->set_seconds(milliseconds / 1000);
+    retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(milliseconds % 1000) * 1'000'000);
+    any = details.add_details();
+    any->set_type_url(kRetryInfoType);
+    any->set_value(retry.SerializeAsString());
+  }
   return grpc::Status(code, message, details.SerializeAsString());
 }
+
+namespace {
+
+// Longer is not believed.
+constexpr int64_t kMaxRetrySeconds = 3600;
+
+absl::Status WithDetailsOf(const v1::ErrorStatus& details, absl::Status error) {
+  for (const auto& any : details.details()) {
+    v1::RetryInfo retry;
+    if (any.type_url() != kRetryInfoType || !retry.ParseFromString(any.value())) continue;
+    const int64_t seconds = std::clamp<int64_t>(retry.retry_delay().seconds(), 0, kMaxRetrySeconds);
+    error = WithRetryDelay(std::move(error),
+                           absl::Seconds(seconds) + absl::Nanoseconds(retry.retry_delay().nanos()));
+  }
+  return error;
+}
+
+}  // namespace
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
@@ -91,7 +121,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
     }
     const std::optional<Reason> reason = ReasonFromName(info.reason());
     if (!reason || *reason == Reason::kNone) continue;
-    absl::Status error = MakeError(code, *reason, status.error_message());
+    absl::Status error = WithDetailsOf(details, MakeError(code, *reason, status.error_message()));
     const auto remedy = info.metadata().find(kRemedyKey);
     return remedy == info.metadata().end() ? error : WithRemedy(std::move(error), remedy->second);
   }

@@ -9,10 +9,7 @@ namespace hostq::manager {
 
 absl::StatusOr<Enrollment> Enroller::Enroll(const SecretString& token, absl::string_view csr_pem,
                                             absl::string_view peer_address) {
-  if (!limiter_.Allow(RateLimitSource(peer_address), clock_.Monotonic())) {
-    return absl::ResourceExhaustedError(
-        "too many attempts from this address; try again in a second");
-  }
+  HOSTQ_RETURN_IF_ERROR(limiter_.Check(RateLimitSource(peer_address), clock_.Monotonic()));
   HOSTQ_ASSIGN_OR_RETURN(const CertificateRequest request, ParseCertificateRequest(csr_pem));
   const std::string key_hash = request.key.Hash();
   HOSTQ_ASSIGN_OR_RETURN(const std::string id, JoinTokenId(token));

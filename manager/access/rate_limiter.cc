@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/error.h"
 
 namespace hostq::manager {
 namespace {
@@ -27,7 +28,7 @@ void RateLimiter::Forget(absl::Duration now) {
                  [&](const auto& entry) { return LevelAt(entry.second, now) >= options_.burst; });
 }
 
-bool RateLimiter::Allow(absl::string_view source, absl::Duration now) {
+absl::Duration RateLimiter::WaitOf(absl::string_view source, absl::Duration now) {
   const MutexLock lock(mutex_);
   auto at = buckets_.find(source);
   if (at == buckets_.end()) {
@@ -38,9 +39,22 @@ bool RateLimiter::Allow(absl::string_view source, absl::Duration now) {
   Bucket& bucket = at->second;
   bucket.level = LevelAt(bucket, now);
   bucket.time = now;
-  if (bucket.level < 1) return false;
+  if (bucket.level < 1) return absl::Seconds((1 - bucket.level) / options_.per_second);
   bucket.level -= 1;
-  return true;
+  return absl::ZeroDuration();
+}
+
+absl::Status RateLimiter::Check(absl::string_view source, absl::Duration now) {
+  const absl::Duration wait = WaitOf(source, now);
+  if (wait == absl::ZeroDuration()) return absl::OkStatus();
+  // Never "at once".
+  const absl::Duration delay = absl::Ceil(wait, absl::Milliseconds(1));
+  return WithRetryDelay(
+      MakeError(absl::StatusCode::kResourceExhausted, Reason::kRateLimited,
+                absl::StrCat("too many requests from ", source, ": at most ", options_.per_second,
+                             " a second after the first ", options_.burst, "; try again in ",
+                             absl::FormatDuration(delay))),
+      delay);
 }
 
 std::string RateLimitSource(absl::string_view address) {

@@ -3,13 +3,15 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/base/mutex.h"
 
 namespace hostq::manager {
 
-// A token bucket for each source, so that secrets cannot be tried out. Memory is bounded: when
+// A token bucket for each source, so that secrets cannot be tried out, and no caller takes what
+// others need. Memory is bounded: when
 // `max_sources` are known at once, full buckets are forgotten; if none is full, sources not yet
 // known share one bucket. Thread-safe; does not block.
 class RateLimiter {
@@ -21,8 +23,10 @@ class RateLimiter {
   };
   explicit RateLimiter(const Options& options) : options_(options) {}
 
-  // Whether `source` may act now; counts it if so. `now` is monotonic.
-  bool Allow(absl::string_view source, absl::Duration now);
+  // Zero: `source` may act now, and it is counted. Else when it may. `now` is monotonic.
+  absl::Duration WaitOf(absl::string_view source, absl::Duration now);
+  // The same as an error: RESOURCE_EXHAUSTED (RATE_LIMITED), with the delay.
+  absl::Status Check(absl::string_view source, absl::Duration now);
 
  private:
   struct Bucket {

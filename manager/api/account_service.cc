@@ -20,6 +20,7 @@ grpc::ServerUnaryReactor* AccountService::GetAccount(grpc::CallbackServerContext
                                                      v1::Account* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<std::string> domain = NormalDomain("domain", request->domain());
   if (!domain.ok()) return done(domain.status()), reactor;
   backend_.engine.Read([this, domain = *domain, response, done](const auto&, const Now&) {
@@ -39,6 +40,7 @@ grpc::ServerUnaryReactor* AccountService::ListAccounts(grpc::CallbackServerConte
                                                        v1::ListAccountsResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<int> size = PageSizeOf(request->page_size());
   if (!size.ok()) return done(size.status()), reactor;
   const absl::StatusOr<std::string> after = ParsePageToken(request->page_token(), kListAccounts);
@@ -67,6 +69,7 @@ grpc::ServerUnaryReactor* AccountService::ListShares(grpc::CallbackServerContext
                                                      v1::ListSharesResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   backend_.engine.Read([this, response, done](const auto&, const Now&) {
     for (const auto& [name, share] : backend_.cluster.shares()) {
       *response->add_shares() = share.share();

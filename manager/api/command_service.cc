@@ -48,6 +48,7 @@ grpc::ServerUnaryReactor* CommandService::CreateCommand(grpc::CallbackServerCont
                                                         v1::CreateCommandResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   if (absl::Status status = CheckRequest(*request); !status.ok()) return done(status), reactor;
   Submission submission;
   submission.actor = ActorOf(*context);
@@ -100,6 +101,7 @@ grpc::ServerUnaryReactor* CommandService::GetCommand(grpc::CallbackServerContext
                                                      v1::Command* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
   if (!id.ok()) return done(id.status()), reactor;
   Find(*id, done, [this, done, response](const Command& command) {
@@ -116,6 +118,7 @@ grpc::ServerUnaryReactor* CommandService::ListCommands(grpc::CallbackServerConte
                                                        v1::ListCommandsResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const std::string filter = absl::StrCat(
       "ListCommands/", request->active_only() ? "active" : "all", "/", request->resource_key());
   const absl::StatusOr<int> size = PageSizeOf(request->page_size());
@@ -168,6 +171,7 @@ grpc::ServerUnaryReactor* CommandService::RetryCommand(grpc::CallbackServerConte
                                                        v1::Command* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
   if (!id.ok()) return done(id.status()), reactor;
   backend_.engine.Retry(*id, request->node(), ActorOf(*context), Answer(done, response));
@@ -179,6 +183,7 @@ grpc::ServerUnaryReactor* CommandService::SkipCommand(grpc::CallbackServerContex
                                                       v1::Command* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
   if (!id.ok()) return done(id.status()), reactor;
   if (request->note().empty() || request->note().size() > kMaxNote) {
@@ -196,6 +201,7 @@ grpc::ServerUnaryReactor* CommandService::CancelCommand(grpc::CallbackServerCont
                                                         v1::Command* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
   if (!id.ok()) return done(id.status()), reactor;
   backend_.engine.Cancel(*id, ActorOf(*context), Answer(done, response));
@@ -207,6 +213,7 @@ grpc::ServerUnaryReactor* CommandService::ExplainCommand(grpc::CallbackServerCon
                                                          v1::ExplainCommandResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
   if (!id.ok()) return done(id.status()), reactor;
   backend_.engine.Read(
@@ -235,6 +242,7 @@ grpc::ServerUnaryReactor* CommandService::ListFindings(grpc::CallbackServerConte
                                                        v1::ListFindingsResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   backend_.engine.Read(
       [request, response, done](const hostq::manager::Queue& queue, const Now& now) {
         std::vector<Finding> findings = ExplainNodes(queue, now);

@@ -62,6 +62,7 @@ grpc::ServerUnaryReactor* CommandService::RetryTasks(grpc::CallbackServerContext
                                                      v1::RetryTasksResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   if (request->reason() == 0 && request->node().empty() && request->kind().empty()) {
     done(InvalidField(Reason::kInvalidArgument, "reason",
                       "missing; wanted: at least one of reason, node and kind"));
@@ -90,6 +91,7 @@ grpc::ServerUnaryReactor* CommandService::PauseCommands(grpc::CallbackServerCont
                                                         v1::Pause* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   if (absl::Status status = CheckWhat(*request); !status.ok()) return done(status), reactor;
   const std::string actor = ActorOf(*context);
   backend_.engine.Change(
@@ -109,6 +111,7 @@ grpc::ServerUnaryReactor* CommandService::ResumeCommands(grpc::CallbackServerCon
                                                          v1::ResumeCommandsResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   if (absl::Status status = CheckWhat(*request); !status.ok()) return done(status), reactor;
   const std::string actor = ActorOf(*context);
   backend_.engine.Change(
@@ -126,13 +129,14 @@ grpc::ServerUnaryReactor* CommandService::ListPauses(grpc::CallbackServerContext
                                                      const v1::ListPausesRequest*,
                                                      v1::ListPausesResponse* response) {
   auto* reactor = context->DefaultReactor();
-  backend_.engine.Read(
-      [response, done = DoneOf(reactor)](const hostq::manager::Queue& queue, const Now&) {
-        for (const auto& [key, pause] : queue.pauses()) {
-          *response->add_pauses() = PauseToProto(key, pause);
-        }
-        done(absl::OkStatus());
-      });
+  const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
+  backend_.engine.Read([response, done](const hostq::manager::Queue& queue, const Now&) {
+    for (const auto& [key, pause] : queue.pauses()) {
+      *response->add_pauses() = PauseToProto(key, pause);
+    }
+    done(absl::OkStatus());
+  });
   return reactor;
 }
 
@@ -141,6 +145,7 @@ grpc::ServerUnaryReactor* CommandService::ListOrphans(grpc::CallbackServerContex
                                                       v1::ListOrphansResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<int> limit = PageSizeOf(request->limit());
   if (!limit.ok()) return done(limit.status()), reactor;
   OnWorker(backend_, done, [this, limit = *limit, response, done] {

@@ -23,8 +23,10 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
   Watcher(const Backend& backend, EventHub& hub, v1::WatchEventsRequest request)
       : backend_(backend), hub_(hub), request_(std::move(request)) {}
 
-  void Start() {
+  // Unless `admitted` says why not.
+  void Start(const absl::Status& admitted) {
     self_ = shared_from_this();
+    if (!admitted.ok()) return Finish(ToGrpc(admitted));
     // By way of the engine: what a caller was told is done must be in.
     backend_.engine.Read([self = shared_from_this()](const auto&, const Now&) {
       self->until_ = self->backend_.engine.last_sequence();
@@ -122,9 +124,9 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>,
 }  // namespace
 
 grpc::ServerWriteReactor<v1::Event>* EventService::WatchEvents(
-    grpc::CallbackServerContext*, const v1::WatchEventsRequest* request) {
+    grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) {
   const auto watcher = std::make_shared<Watcher>(backend_, hub_, *request);
-  watcher->Start();
+  watcher->Start(backend_.limiter.Check(ActorOf(*context), backend_.clock.Monotonic()));
   return watcher.get();
 }
 

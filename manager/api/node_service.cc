@@ -65,6 +65,7 @@ grpc::ServerUnaryReactor* NodeService::CreateNode(grpc::CallbackServerContext* c
                                                   v1::CreateNodeResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<absl::Duration> life = TokenLifeOf(*request);
   if (!life.ok()) return done(life.status()), reactor;
   const auto token =
@@ -92,7 +93,9 @@ grpc::ServerUnaryReactor* NodeService::GetNode(grpc::CallbackServerContext* cont
                                                const v1::GetNodeRequest* request,
                                                v1::Node* response) {
   auto* reactor = context->DefaultReactor();
-  ReadNode(request->name(), response, DoneOf(reactor));
+  const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
+  ReadNode(request->name(), response, done);
   return reactor;
 }
 
@@ -101,6 +104,7 @@ grpc::ServerUnaryReactor* NodeService::ListNodes(grpc::CallbackServerContext* co
                                                  v1::ListNodesResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   backend_.engine.Read([this, response, done](const LiveQueue& queue, const Now&) {
     std::map<std::string, int> unfinished = UnfinishedTasks(queue);
     for (const auto& [name, node] : backend_.cluster.nodes()) {
@@ -115,13 +119,15 @@ grpc::ServerUnaryReactor* NodeService::PauseNode(grpc::CallbackServerContext* co
                                                  const v1::PauseNodeRequest* request,
                                                  v1::Node* response) {
   auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const std::string actor = ActorOf(*context);
   ChangeNode(
       request->name(), actor,
       [this, request, actor](const Now& now) {
         return backend_.cluster.PauseNode(request->name(), request->note(), actor, now);
       },
-      response, DoneOf(reactor));
+      response, done);
   return reactor;
 }
 
@@ -129,13 +135,15 @@ grpc::ServerUnaryReactor* NodeService::ResumeNode(grpc::CallbackServerContext* c
                                                   const v1::ResumeNodeRequest* request,
                                                   v1::Node* response) {
   auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const std::string actor = ActorOf(*context);
   ChangeNode(
       request->name(), actor,
       [this, request, actor](const Now&) {
         return backend_.cluster.ResumeNode(request->name(), actor);
       },
-      response, DoneOf(reactor));
+      response, done);
   return reactor;
 }
 
@@ -144,6 +152,7 @@ grpc::ServerUnaryReactor* NodeService::RemoveNode(grpc::CallbackServerContext* c
                                                   v1::RemoveNodeResponse*) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
   const std::string actor = ActorOf(*context);
   // How many tasks it has is known to the queue, which a change does not see. What is submitted
   // between the two is cancelled with the node.

@@ -45,8 +45,15 @@ Done DoneOf(grpc::ServerUnaryReactor* reactor) {
 
 void OnWorker(const Backend& backend, const Done& done, std::function<void()> job) {
   if (backend.workers.Try(std::move(job))) return;
-  done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                 "too many requests are waiting"));
+  done(WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                                "too many requests are waiting"),
+                      absl::Seconds(1)));
+}
+
+bool Admit(const Backend& backend, const grpc::CallbackServerContext& context, const Done& done) {
+  const absl::Status status = backend.limiter.Check(ActorOf(context), backend.clock.Monotonic());
+  if (!status.ok()) done(status);
+  return status.ok();
 }
 
 std::string ActorOf(const grpc::CallbackServerContext& context) {

@@ -11,6 +11,7 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 #include "hostq/v1/command_service.pb.h"
+#include "manager/access/rate_limiter.h"
 #include "manager/api/workers.h"
 #include "manager/cluster/cluster.h"
 #include "manager/engine/engine.h"
@@ -25,6 +26,7 @@ struct Backend {
   Store& store;      // on the workers' threads only
   Clock& clock;
   Workers& workers;
+  RateLimiter& limiter;  // by caller
 };
 
 // Ends a unary call; to be called once. The request and the response live until then.
@@ -32,6 +34,10 @@ using Done = std::function<void(const absl::Status&)>;
 Done DoneOf(grpc::ServerUnaryReactor* reactor);
 // Runs `job` on a worker, or ends the call with RESOURCE_EXHAUSTED.
 void OnWorker(const Backend& backend, const Done& done, std::function<void()> job);
+
+// False: the caller sends more than it may, and the call has ended with RESOURCE_EXHAUSTED
+// (RATE_LIMITED).
+bool Admit(const Backend& backend, const grpc::CallbackServerContext& context, const Done& done);
 
 // Who calls, for the history: metadata "hostq-actor", made printable; "local" if there is none. The
 // caller is whom the socket's group let in, so this is a name and no proof.

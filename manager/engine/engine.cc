@@ -10,9 +10,13 @@
 namespace hostq::manager {
 namespace {
 
+// Work on nodes takes seconds.
+constexpr absl::Duration kQueueFullDelay = absl::Seconds(10);
+
 absl::Status TooManyRequests() {
-  return MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                   "too many requests are waiting; try again in a second");
+  return WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                                  "too many requests are waiting; try again in a second"),
+                        absl::Seconds(1));
 }
 
 }  // namespace
@@ -81,10 +85,14 @@ void Engine::Loop() {
   }
 }
 
-bool Engine::Post(Input input, bool bounded) {
+bool Engine::Post(Input input, bool bounded, size_t bytes) {
   {
     const MutexLock lock(mutex_);
-    if (bounded && mailbox_.size() >= options_.max_mailbox) return false;
+    if (bounded && (mailbox_.size() >= options_.max_mailbox ||
+                    mailbox_bytes_ + bytes > options_.max_mailbox_bytes)) {
+      return false;
+    }
+    mailbox_bytes_ += bytes;
     mailbox_.push_back(std::move(input));
     if (mailbox_.size() > 1) return true;  // the engine has been woken already
   }
@@ -109,6 +117,7 @@ void Engine::RunOnce() {
   {
     const MutexLock lock(mutex_);
     inputs.swap(mailbox_);
+    mailbox_bytes_ = 0;
   }
   const Now now = ReadClocks();
   for (Input& input : inputs) {
@@ -316,6 +325,8 @@ void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const No
 }
 
 void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done) {
+  // Here, and where the caller has it from.
+  const size_t bytes = 2 * submission.request.size();
   auto handle = [this, submission = std::move(submission), done](const Now& now) {
     if (absl::Status status = failed(); !status.ok()) return done(status);
     absl::StatusOr<std::optional<Command>> earlier = FindEarlier(submission.request_id);
@@ -334,8 +345,10 @@ void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Sub
       return;
     }
     if (queue_->live_tasks() >= options_.max_live_tasks) {
-      return done(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                            absl::StrCat("there are ", queue_->live_tasks(), " unfinished tasks")));
+      return done(WithRetryDelay(
+          MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                    absl::StrCat("there are ", queue_->live_tasks(), " unfinished tasks")),
+          kQueueFullDelay));
     }
     absl::StatusOr<PlannedCommand> plan = submission.plan(now);
     if (!plan.ok()) return done(plan.status());
@@ -346,9 +359,7 @@ void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Sub
           status.ok() ? done(submitted) : done(status);
         });
   };
-  if (!Post(std::move(handle), true)) {
-    done(TooManyRequests());
-  }
+  if (!Post(std::move(handle), true, bytes)) done(TooManyRequests());
 }
 
 void Engine::Try(Submission submission, std::function<void(absl::StatusOr<Tried>)> done) {

@@ -95,7 +95,9 @@ class Engine {
     absl::Duration relaxed_flush = absl::Milliseconds(100);
     absl::Duration tick = absl::Milliseconds(250);
     size_t max_live_tasks = 1'000'000;
+    // Requests that wait for the engine, and what they hold.
     size_t max_mailbox = 100'000;
+    size_t max_mailbox_bytes = 64 << 20;
     QueuePolicy queue;
   };
 
@@ -180,8 +182,9 @@ class Engine {
     std::function<void(int64_t)> function ABSL_GUARDED_BY(mutex);
   };
 
-  // False: the mailbox is full, and the caller answers. Only what `bounded` says is ever refused.
-  bool Post(Input input, bool bounded);
+  // False: the mailbox is full, and the caller answers. Only what `bounded` says is ever refused;
+  // `bytes` is what it holds besides itself.
+  bool Post(Input input, bool bounded, size_t bytes = 0);
   // An input that counts only while its session lasts.
   void FromAgent(uint64_t session, Input input);
   void Act(CommandId id, std::function<absl::Status(const Now&)> act, CommandCallback done);
@@ -222,6 +225,7 @@ class Engine {
   mutable Mutex mutex_;
   CondVar wake_;
   std::vector<Input> mailbox_ ABSL_GUARDED_BY(mutex_);
+  size_t mailbox_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status failed_ ABSL_GUARDED_BY(mutex_);
   int64_t committed_sequence_ ABSL_GUARDED_BY(mutex_) = 0;

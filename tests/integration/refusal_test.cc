@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "common/rpc/status.h"
 #include "google/protobuf/util/json_util.h"
@@ -228,6 +229,25 @@ TEST_F(RefusalTest, EmptyRequestsOfEveryMethod) {
   refused(manager_.nodes().RemoveNode(std::make_unique<Call>().get(), {}, &removed));
   refused(manager_.accounts().GetAccount(std::make_unique<Call>().get(), {}, &account));
   EXPECT_EQ(Written(), before);
+}
+
+TEST_F(RefusalTest, WhoAsksTooMuchWaitsAndNobodyElseDoes) {
+  const auto ask = [&](const char* actor) {
+    Call call;
+    call.AddMetadata("hostq-actor", actor);
+    v1::GetNodeRequest request;
+    request.set_name("web1");
+    v1::Node node;
+    return FromGrpc(manager_.nodes().GetNode(&call, request, &node));
+  };
+  absl::Status status;
+  for (int i = 0; i < 1'000'000 && status.ok(); ++i) status = ask("greedy");
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(status), Reason::kRateLimited) << status;
+  EXPECT_GT(RetryDelayOf(status), absl::ZeroDuration());
+  EXPECT_TRUE(ask("modest").ok());
+  absl::SleepFor(RetryDelayOf(status));
+  EXPECT_TRUE(ask("greedy").ok());
 }
 
 }  // namespace

@@ -47,6 +47,9 @@ class SimulatedManager::FaultyStore final : public manager::Store {
   absl::StatusOr<std::vector<manager::Event>> ListEvents(int64_t sequence, int limit) override {
     return disk_.ListEvents(sequence, limit);
   }
+  absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) override {
+    return disk_.MoveToArchive(time, limit);
+  }
   absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override {
     return disk_.ListOrphans(limit);
   }

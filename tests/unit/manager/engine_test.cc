@@ -51,6 +51,9 @@ class FaultyStore final : public Store {
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override {
     return store_.ListEvents(sequence, limit);
   }
+  absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) override {
+    return store_.MoveToArchive(time, limit);
+  }
   absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override {
     return store_.ListOrphans(limit);
   }
@@ -94,7 +97,7 @@ class EngineTest : public testing::Test {
     store_ = std::make_unique<FaultyStore>(*sqlite_);
     absl::StatusOr<Snapshot> snapshot = store_->Load();
     ASSERT_TRUE(snapshot.ok()) << snapshot.status();
-    engine_ = std::make_unique<Engine>(*store_, resources_, clock_, random_, Engine::Options());
+    engine_ = std::make_unique<Engine>(*store_, resources_, clock_, random_, options_);
     NodeState node;
     node.name = "web1";
     node.joined = node.admitted = true;
@@ -152,6 +155,7 @@ class EngineTest : public testing::Test {
   }
 
   std::string directory_;
+  Engine::Options options_;
   FakeClock clock_{absl::FromUnixSeconds(1'800'000'000)};
   SeededRandom random_{1};
   FakeResources resources_;
@@ -300,6 +304,57 @@ TEST_F(EngineTest, WhatIsLeftInTheMailboxIsAnsweredAtStop) {
                   [&](absl::StatusOr<Submitted> answer) { status = answer.status(); });
   engine_->Stop();
   EXPECT_EQ(ReasonOf(status), Reason::kShuttingDown);
+}
+
+TEST_F(EngineTest, FullMailboxIsSaidAtOnceWithWhenToComeBack) {
+  options_.max_mailbox = 3;
+  options_.max_mailbox_bytes = 1000;
+  Restart();
+  int planned = 0;
+  std::vector<absl::Status> refused;
+  const auto submit = [&](size_t bytes) {
+    Submission submission;
+    submission.request = std::string(bytes, 'x');
+    submission.plan = [&](const Now&) -> absl::StatusOr<PlannedCommand> {
+      ++planned;
+      return absl::InternalError("planned");
+    };
+    engine_->Submit(std::move(submission), [&](absl::StatusOr<Submitted> answer) {
+      if (answer.status().code() == absl::StatusCode::kResourceExhausted) {
+        refused.push_back(answer.status());
+      }
+    });
+  };
+  for (int i = 0; i < 5; ++i) submit(10);
+  ASSERT_EQ(refused.size(), 2u) << "before the engine has even looked";
+  EXPECT_EQ(ReasonOf(refused[0]), Reason::kQueueFull);
+  EXPECT_EQ(RetryDelayOf(refused[0]), absl::Seconds(1));
+  engine_->RunOnce();
+  EXPECT_EQ(planned, 3);
+  submit(400);
+  submit(400);
+  EXPECT_EQ(refused.size(), 3u) << "few, and large";
+  // What comes from nodes is never refused: its number is bounded by their credits.
+  engine_->Disconnect("web1", 1);
+  engine_->RunOnce();
+  submit(400);
+  EXPECT_EQ(refused.size(), 3u);
+}
+
+TEST_F(EngineTest, FullQueueTakesNothingMoreUntilWorkHasEnded) {
+  options_.max_live_tasks = 2;
+  Restart();
+  ASSERT_TRUE(Submit("1", "r", "account/1").ok());
+  ASSERT_TRUE(Submit("2", "r", "account/2").ok());
+  const absl::Status full = Submit("3", "r", "account/3").status();
+  EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(full), Reason::kQueueFull);
+  EXPECT_GT(RetryDelayOf(full), absl::ZeroDuration());
+  EXPECT_TRUE(Submit("1", "r", "account/1")->repeated) << "its answer was only lost";
+  const Welcomed welcomed = Connect();
+  ASSERT_FALSE(session_->assigns.empty());
+  Result(welcomed.session, session_->assigns[0].lease);
+  EXPECT_TRUE(Submit("3", "r", "account/3").ok());
 }
 
 TEST_F(EngineTest, RunsInItsOwnThread) {

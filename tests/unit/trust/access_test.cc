@@ -296,12 +296,24 @@ TEST(RateLimiterTest, MemoryIsBounded) {
   RateLimiter limiter({1, 2, 100});
   int allowed = 0;
   for (int i = 0; i < 10'000; ++i) {
-    allowed += limiter.Allow(absl::StrCat("source", i), absl::ZeroDuration()) ? 1 : 0;
+    allowed += limiter.Check(absl::StrCat("source", i), absl::ZeroDuration()).ok() ? 1 : 0;
   }
   EXPECT_EQ(allowed, 102);  // one each of those that had room, and what the others share
-  EXPECT_TRUE(limiter.Allow("source0", absl::ZeroDuration()));
-  EXPECT_FALSE(limiter.Allow("source0", absl::ZeroDuration()));
-  EXPECT_TRUE(limiter.Allow("new", absl::Seconds(10)));
+  EXPECT_TRUE(limiter.Check("source0", absl::ZeroDuration()).ok());
+  EXPECT_FALSE(limiter.Check("source0", absl::ZeroDuration()).ok());
+  EXPECT_TRUE(limiter.Check("new", absl::Seconds(10)).ok());
+}
+
+TEST(RateLimiterTest, WhoMustWaitIsToldHowLong) {
+  RateLimiter limiter({4, 1, 100});
+  EXPECT_TRUE(limiter.Check("a", absl::ZeroDuration()).ok());
+  const absl::Status status = limiter.Check("a", absl::Milliseconds(50));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(status), Reason::kRateLimited);
+  EXPECT_EQ(RetryDelayOf(status), absl::Milliseconds(200));
+  EXPECT_FALSE(limiter.Check("a", absl::Milliseconds(249)).ok());
+  EXPECT_TRUE(limiter.Check("a", absl::Milliseconds(251)).ok()) << "as it was told";
+  EXPECT_TRUE(limiter.Check("b", absl::Milliseconds(50)).ok()) << "others are not concerned";
 }
 
 TEST(RateLimiterTest, SourcesAreMachines) {
