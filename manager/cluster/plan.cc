@@ -51,6 +51,26 @@ bool TakesNodes(v1::CommandSpec::KindCase kind) {
   }
 }
 
+// What a request may change, and what stands in docs/reference/kinds.md.
+RetryRules RetryRulesOf(v1::CommandSpec::KindCase kind) {
+  RetryRules rules;
+  switch (kind) {
+    case v1::CommandSpec::kMountShare:
+    case v1::CommandSpec::kUnmountShare:
+      // File servers come back in minutes, and what keeps a share busy ends by itself.
+      rules.backoff.initial = absl::Seconds(5);
+      break;
+    case v1::CommandSpec::kPreflight:
+      // It finds out and changes nothing: soon tried again, or never.
+      rules.backoff.cap = absl::Seconds(30);
+      rules.max_attempts = 3;
+      break;
+    default:
+      break;
+  }
+  return rules;
+}
+
 }  // namespace
 
 absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
@@ -108,6 +128,7 @@ PlannedCommand Cluster::Finish(Draft draft) {
   command.supersedes = std::move(draft.supersedes);
   command.needs_ready = draft.needs_ready;
   command.timeout = draft.timeout;
+  command.retry = RetryRulesOf(draft.spec.kind_case());
   command.changes = std::move(draft.changes);
   return command;
 }

@@ -157,6 +157,7 @@ class Queue {
   // Fan-out: how many nodes are at it, and how many are failing.
   static int Underway(const Command& command);
   static int Failing(const Command& command);
+  static bool TooManyFailed(const Command& command);
   // All tasks of the earlier stages are finished, and none of them cancelled or expired.
   static bool StageReached(const Command& command, int stage);
   // How late Tick was called, at worst in the last minute.

@@ -113,6 +113,14 @@ void Queue::UpdateAiling(Ref ref, const Now& now) {
   }
 }
 
+// Counts only what has ended: failures that somebody may still mend or accept are waited for.
+bool Queue::TooManyFailed(const Command& command) {
+  const auto failed = std::count_if(
+      command.tasks.begin(), command.tasks.end(),
+      [](const Task& task) { return task.outcome == Outcome::kFailed && task.failing(); });
+  return command.max_failures >= 0 && failed > command.max_failures;
+}
+
 void Queue::Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now& now,
                    Changes& out) {
   Command& command = *ref.command;
@@ -148,8 +156,22 @@ void Queue::Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now&
                                : "an earlier stage was not started in time";
       Finish(next, outcome, actor, now, out);
     }
-    if (Find(id) == nullptr) return;  // the last of them ended the command
+  } else if (outcome == Outcome::kFailed && TooManyFailed(command)) {
+    // No skipping and no retry changes that: what has not begun never will.
+    std::vector<std::string> others;
+    for (const Task& task : command.tasks) {
+      if (task.attempt == 0 && task.waiting()) others.push_back(task.node);
+    }
+    for (const std::string& node : others) {
+      const Ref next = FindRef(id, node);
+      if (!next || !next.task->waiting()) continue;
+      next.task->reason = Reason::kFailureLimit;
+      next.task->message =
+          absl::StrCat("more than ", command.max_failures, " nodes failed for good");
+      Finish(next, Outcome::kCancelled, actor, now, out);
+    }
   }
+  if (Find(id) == nullptr) return;  // the last of them ended the command
   UpdateReadyAll(command);
   const bool done = std::none_of(command.tasks.begin(), command.tasks.end(),
                                  [](const Task& task) { return task.live(); });

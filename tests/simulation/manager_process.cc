@@ -253,6 +253,7 @@ void SimulatedManager::Submit(const Request& request, absl::Duration not_after, 
   if (request.delay > absl::ZeroDuration()) submission.not_before = clock_.Now() + request.delay;
   submission.priority = request.priority;
   submission.max_parallel = request.max_parallel;
+  submission.max_failures = request.max_failures;
   submission.plan = [this, request](const Now&) { return Plan(request); };
   engine_->Submit(std::move(submission), [this, token = request.token, alive = Alive(),
                                           done](absl::StatusOr<manager::Submitted> submitted) {

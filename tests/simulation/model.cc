@@ -96,6 +96,7 @@ void Model::Apply(const manager::InsertCommand& insert) {
   command.token = token;
   command.kind = insert.command.kind;
   command.max_parallel = insert.command.max_parallel;
+  command.max_failures = insert.command.max_failures;
   command.not_before = insert.command.not_before;
   command.key = insert.command.resource_key;
   command.supersedes = insert.command.supersedes;
@@ -137,6 +138,7 @@ void Model::Apply(const manager::UpdateTask& update) {
   task->outcome = after.outcome;
   task->attempt = after.attempt;
   task->epoch = after.epoch;
+  task->failures = after.failures;
   if (cut_off) task->cut_off = commits_;
   task->removed |= cut_off;
   NodeModel& node = NodeOf(after.node);
@@ -170,8 +172,14 @@ void Model::CheckLease(CommandId id, const CommandModel& command, const std::str
       Violate(name, " was leased although an earlier stage did not happen");
     }
   }
-  int others = 0;
-  for (const auto& [other, task] : command.tasks) others += other != node && task.underway();
+  int others = 0, failing = 0;
+  for (const auto& [other, task] : command.tasks) {
+    others += other != node && task.underway();
+    failing += task.failing();
+  }
+  if (command.max_failures >= 0 && before.attempt == 0 && failing > command.max_failures) {
+    Violate(name, " was leased although too many of its command's nodes are failing");
+  }
   if (command.max_parallel > 0 && before.attempt == 0 && others >= command.max_parallel) {
     Violate(name, " was leased to more nodes at a time than its command allows");
   }

@@ -30,6 +30,7 @@ struct Request {
   int steps = 1;
   int priority = 0;
   int max_parallel = 0;
+  int max_failures = -1;
   absl::Duration delay = absl::ZeroDuration();
   bool answered = false;  // acknowledged, or refused for good
   CommandId command = 0;  // acknowledged as this
@@ -107,12 +108,17 @@ class Model {
     Outcome outcome = Outcome::kNone;
     int attempt = 0;
     uint64_t epoch = 0;
+    int failures = 0;
     // Cancelled with its node, by this commit, and the node may not know yet. 0: not so.
     uint64_t cut_off = 0;
     bool removed = false;  // cancelled with its node while it was there: what runs may end
     std::map<int, uint64_t> effects;  // by step: the epoch of the last one
     bool live() const { return phase != Phase::kFinished; }
     bool underway() const { return live() && attempt > 0; }
+    bool failing() const {
+      return phase == Phase::kParked || (failures > 0 && (phase == Phase::kBackingOff ||
+                                                          outcome == Outcome::kFailed));
+    }
     bool in_flight() const {
       return phase == Phase::kLeased || phase == Phase::kAccepted || phase == Phase::kRunning ||
              phase == Phase::kUnknown;
@@ -124,6 +130,7 @@ class Model {
     std::string key;
     std::vector<std::string> supersedes;
     int max_parallel = 0;
+    int max_failures = -1;
     absl::Time not_before = absl::InfinitePast();
     bool active = true;
     std::map<std::string, TaskModel> tasks;

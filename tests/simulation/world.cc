@@ -57,6 +57,7 @@ void World::PlanRequests() {
     }
     if (dice_.Chance(0.2)) request.priority = dice_.Roll(3) - 1;
     if (dice_.Chance(0.2)) request.max_parallel = 1 + dice_.Roll(2);
+    if (dice_.Chance(0.15)) request.max_failures = dice_.Roll(2);
     if (dice_.Chance(0.1)) request.delay = dice_.Between(absl::Seconds(1), absl::Minutes(10));
     for (const auto& node : nodes_) {
       if (!dice_.Chance(0.6)) continue;

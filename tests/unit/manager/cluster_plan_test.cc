@@ -27,6 +27,17 @@ TEST_F(ClusterPlanTest, CreateAccountGoesToTheStorageNodesFirst) {
             "create_account account/example.com: 0:storage1 1:web1 1:web2");
 }
 
+TEST_F(ClusterPlanTest, KindsHaveTheirOwnRulesOfRetry) {
+  HomeShare();
+  EXPECT_EQ(Plan(Create("example.com", "exampleco"))->retry, RetryRules());
+  RetryRules of_shares, of_preflights;
+  of_shares.backoff.initial = absl::Seconds(5);
+  of_preflights.backoff.cap = absl::Seconds(30);
+  of_preflights.max_attempts = 3;
+  EXPECT_EQ(Plan("unmount_share { share: 'home' }")->retry, of_shares);
+  EXPECT_EQ(Plan("preflight {}")->retry, of_preflights);
+}
+
 TEST_F(ClusterPlanTest, CreateAccountResolvesWhatOnlyTheManagerKnows) {
   HomeShare();
   const auto plan = Plan(Create("EXAMPLE.com", "exampleco", "2001:DB8::0:10", "quota_bytes: 1025"));

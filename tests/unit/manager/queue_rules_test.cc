@@ -162,6 +162,29 @@ TEST(QueueRulesTest, FanOutStopsWhenTooManyFailUntilTheyAreMendedOrAccepted) {
   EXPECT_EQ(h.PhaseOf(id, "n4"), Phase::kLeased);
 }
 
+// Found by the simulation: nothing could have made the others go on, or end.
+TEST(QueueRulesTest, FailuresForGoodBeyondTheLimitEndTheCommand) {
+  QueueHarness h;
+  std::vector<std::pair<std::string, int>> nodes;
+  for (const char* node : {"n1", "n2", "n3"}) {
+    h.AddNode(node);
+    h.Connect(node);
+    nodes.emplace_back(node, 0);
+  }
+  nodes.emplace_back("n4", 1);
+  h.AddNode("n4");
+  h.Connect("n4");
+  const CommandId id = h.Submit("a/x", nodes, {.max_parallel = 2, .max_failures = 0});
+  h.Result(h.LeaseOf(id, "n1"), Reason::kPreflightFailed);
+  EXPECT_EQ(h.PhaseOf(id, "n2"), Phase::kLeased) << "what has begun goes on";
+  const Task* third = h.queue.Find(id)->FindTask("n3");
+  EXPECT_EQ(third->outcome, Outcome::kCancelled);
+  EXPECT_EQ(third->reason, Reason::kFailureLimit);
+  EXPECT_EQ(h.queue.Find(id)->FindTask("n4")->outcome, Outcome::kCancelled);
+  h.Result(h.LeaseOf(id, "n2"));
+  EXPECT_EQ(h.queue.Find(id), nullptr);
+}
+
 TEST(QueueRulesTest, PausedKindsAndKeysWait) {
   QueueHarness h;
   h.AddNode("web1");
