@@ -34,7 +34,8 @@ TEST_F(ClusterPlanTest, KindsHaveTheirOwnRulesOfRetry) {
   of_shares.backoff.initial = absl::Seconds(5);
   of_preflights.backoff.cap = absl::Seconds(30);
   of_preflights.max_attempts = 3;
-  EXPECT_EQ(Plan("unmount_share { share: 'home' }")->retry, of_shares);
+  EXPECT_EQ(Plan("mount_share { share: 'more' source: 'filer:/m' mount_point: '/m' }")->retry,
+            of_shares);
   EXPECT_EQ(Plan("preflight {}")->retry, of_preflights);
 }
 
