@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/base/id.h"
 #include "common/sqlite/database.h"
@@ -167,6 +168,7 @@ class SqliteStore::Writer {
     for (const Mutation& mutation : mutations) {
       HOSTQ_RETURN_IF_ERROR(std::visit([this](const auto& m) { return Apply(m); }, mutation));
     }
+    CrashPoint("manager.before_commit");
     return transaction.Commit();
   }
 
