@@ -9,7 +9,6 @@
 #include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/base/id.h"
-#include "common/sqlite/database.h"
 #include "manager/store/sqlite/schema.h"
 
 namespace hostq::manager {
@@ -153,10 +152,9 @@ absl::Status Stale(absl::string_view what) {
 // The connection that writes, and its statements.
 class SqliteStore::Writer {
  public:
-  static absl::StatusOr<std::unique_ptr<Writer>> Open(const std::string& path) {
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(const std::string& path,
+                                                      const sqlite::OpenOptions& options) {
     auto writer = std::make_unique<Writer>();
-    sqlite::OpenOptions options;
-    options.mode = 0600;
     HOSTQ_ASSIGN_OR_RETURN(writer->database_, Database::Open(path, options));
     HOSTQ_RETURN_IF_ERROR(sqlite::Migrate(*writer->database_, Schema()));
     HOSTQ_RETURN_IF_ERROR(writer->Prepare());
@@ -327,9 +325,9 @@ Attempt AttemptAt(const Statement& row) {
 // The connection that reads, and its statements.
 class SqliteStore::Reader {
  public:
-  static absl::StatusOr<std::unique_ptr<Reader>> Open(const std::string& path) {
+  static absl::StatusOr<std::unique_ptr<Reader>> Open(const std::string& path,
+                                                      sqlite::OpenOptions options) {
     auto reader = std::make_unique<Reader>();
-    sqlite::OpenOptions options;
     options.read_only = true;
     options.create = false;
     HOSTQ_ASSIGN_OR_RETURN(reader->database_, Database::Open(path, options));
@@ -515,10 +513,17 @@ SqliteStore::SqliteStore(std::unique_ptr<Writer> writer, std::unique_ptr<Reader>
 
 SqliteStore::~SqliteStore() = default;
 
-absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(path);
+sqlite::OpenOptions SqliteStore::DefaultOptions() {
+  sqlite::OpenOptions options;
+  options.mode = 0600;
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
+                                                               const sqlite::OpenOptions& options) {
+  absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(path, options);
   if (!writer.ok()) return StoreError(writer.status());
-  absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(path);
+  absl::StatusOr<std::unique_ptr<Reader>> reader = Reader::Open(path, options);
   if (!reader.ok()) return StoreError(reader.status());
   return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(writer), *std::move(reader)));
 }
