@@ -5,7 +5,8 @@
 //      └─ hostq-executor changes the system; single-threaded, never near the network
 //         └─ one process per step
 //
-// Whoever's parent dies is killed by the kernel; the journal says where to go on.
+// Whoever's parent dies is killed by the kernel, and the agent ends with its keeper; the journal
+// says where to go on.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -201,11 +202,19 @@ int Run(const AgentConfig& config) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGCHLD);               // the keeper's end, the only child's
   sigprocmask(SIG_BLOCK, &signals, nullptr);  // before threads: they inherit it
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error of the disk, not an end
   const int stop_fd = signalfd(-1, &signals, SFD_CLOEXEC);
   RouteGrpcLog();
   const int code = RunNetwork(config, *policy, *std::move(identity), stop_fd);
+  if (waitpid(keeper, nullptr, WNOHANG) == keeper) {
+    // Nothing would start the executor again, and no thread may fork: whoever starts the agent
+    // does.
+    LogError("the executor's keeper is gone: ending, to be started again as a whole");
+    return kFailed;
+  }
   kill(keeper, SIGTERM);
   waitpid(keeper, nullptr, 0);
   LogInfo("stopped");

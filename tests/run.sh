@@ -1,19 +1,20 @@
 #!/bin/bash
 # tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named, or
-# format, release, system and tsan. Ends with "N passed, N failed" and exits 0 only if everything passed.
+# format, release, crash, system and tsan. Ends with "N passed, N failed" and exits 0 only if everything passed.
 #
 #   format       clang-format, shellcheck
 #   release      builds what is shipped; unit, contract, lint and integration tests on it
 #   asan         the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan         the core (what links no gRPC) with ThreadSanitizer
 #   tidy         clang-tidy and clang's thread-safety analysis
+#   crash        the real programs, killed at random moments and at every named point, under load
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release system asan tsan tidy)
-default_tiers=(format release system tsan)
+all_tiers=(format release crash system asan tsan tidy)
+default_tiers=(format release crash system tsan)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -37,6 +38,8 @@ tier_tidy() {
   cmake --preset dev && cmake --build --preset dev --target hostq_proto hostq_proto_grpc || return 1
   tests/lint/tidy.sh build/dev
 }
+
+tier_crash() { tests/crash/run.sh; }
 
 tier_system() {
   [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; } || return 1

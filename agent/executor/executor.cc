@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/executor/convert.h"
 #include "agent/executor/step_result.h"
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
 #include "common/log/log.h"
@@ -190,6 +191,7 @@ void Executor::RunStep(const v1::RunStep& request) {
                                         "too many processes that cannot be ended"));
     return;
   }
+  CrashPoint("agent.executor_before_step");
   const absl::Duration now = clock_.Monotonic();
   auto process = StepProcess::Start(request, planner_, host_, now);
   if (!process.ok()) {
@@ -240,6 +242,7 @@ void Executor::ReapEnded() {
     }
     const std::unique_ptr<StepProcess> process = std::move(processes_[i]);
     processes_.erase(processes_.begin() + static_cast<ptrdiff_t>(i));
+    CrashPoint("agent.executor_after_step");
     if (!process->orphaned) ReportDone(process->id(), process->Result(now));
     const auto quarantined = quarantine_.find(process->resource_key());
     if (quarantined != quarantine_.end() && quarantined->second == process.get()) {

@@ -19,6 +19,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "agent/executor/step_result.h"
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
 
@@ -77,12 +78,14 @@ void EnterChild(pid_t parent, int result_fd, int output_fd) {
 
 [[noreturn]] void RunChild(const v1::RunStep& request, const StepPlanner& planner, Host& host) {
   v1::StepResult result;
+  CrashPoint("agent.step_before_effect");
   try {
     result = RunPlanned(request, planner, host);
   } catch (const std::exception& error) {
     result = FailedStep(request.step_name(), Reason::kInternal,
                         absl::StrCat("exception: ", error.what()));
   }
+  CrashPoint("agent.step_after_effect");
   const std::string bytes = result.SerializeAsString();
   size_t written = 0;
   while (written < bytes.size()) {

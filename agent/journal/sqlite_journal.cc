@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 
 namespace hostq::agent {
@@ -131,7 +132,9 @@ absl::StatusOr<std::vector<AcceptAnswer>> SqliteJournal::Apply(const JournalBatc
   for (const Lease& lease : batch.started) {
     HOSTQ_RETURN_IF_ERROR(start_.Run(lease.task_id, lease.attempt, lease.epoch));
   }
+  CrashPoint("agent.before_journal_commit");
   HOSTQ_RETURN_IF_ERROR(transaction.Commit());
+  CrashPoint("agent.after_journal_commit");
   return answers;
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <utility>
 
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/log/log.h"
 
@@ -76,7 +77,10 @@ void AgentLoop::Step() {
   if (effects.close) transport_.Close();
   if (effects.connect) transport_.Open(*effects.connect);
   for (v1::AgentMessage& message : effects.messages) transport_.Send(std::move(message));
-  for (const v1::RunStep& step : effects.steps) executor_.Send(step);
+  for (const v1::RunStep& step : effects.steps) {
+    CrashPoint("agent.before_step");
+    executor_.Send(step);
+  }
 }
 
 void AgentLoop::Run(int stop_fd, absl::Duration patience) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/executor/convert.h"
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/log/log.h"
 
@@ -231,6 +232,7 @@ void SessionLogic::OnResultAck(const v1::ResultAck& ack) {
     const Lease lease = FromProto(proto);
     const auto it = outbox_.find(lease.task_id);
     if (it == outbox_.end() || it->second.lease != lease) continue;
+    CrashPoint("agent.result_acknowledged");
     outbox_.erase(it);
     pending_.acknowledged.push_back(lease);
   }

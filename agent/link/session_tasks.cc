@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/executor/convert.h"
 #include "agent/link/session_logic.h"
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/log/log.h"
 
@@ -77,6 +78,7 @@ absl::StatusOr<std::vector<StepPlan>> SessionLogic::Plan(const Assignment& assig
 }
 
 void SessionLogic::OnAssign(const v1::Assign& assign) {
+  CrashPoint("agent.task_received");
   Assignment assignment = ReadAssign(assign);
   const Lease& lease = assignment.lease;
   const bool known = in_flight_.find(lease.task_id) != in_flight_.end() ||
@@ -117,6 +119,7 @@ void SessionLogic::OnExecutorLost() {
 void SessionLogic::OnExecutorReport(const v1::ExecutorReport& report) {
   switch (report.report_case()) {
     case v1::ExecutorReport::kStepDone:
+      CrashPoint("agent.step_done");
       return runner_.OnStepDone(report.step_done());
     case v1::ExecutorReport::kWedged:
       return runner_.OnWedged(report.wedged());
@@ -205,6 +208,7 @@ void SessionLogic::ReleasePending(std::vector<JournalBatch::Finished> finished) 
     in_flight_.erase(lease.task_id);
     const std::string task_id = lease.task_id;
     Stored& stored = outbox_[task_id] = {std::move(lease), std::move(result)};
+    CrashPoint("agent.before_result");
     SendResult(stored);
   }
   std::move(held.steps.begin(), held.steps.end(), std::back_inserter(effects_.steps));
@@ -236,6 +240,7 @@ void SessionLogic::ApplyAnswer(const Assignment& assignment, bool started, Accep
     outbox_.erase(task_id);  // of an attempt before this one
     runner_.Add(assignment, *std::move(steps), started);
   }
+  CrashPoint("agent.before_accepted");
   v1::AgentMessage message;
   *message.mutable_accepted()->mutable_lease() = ToProto(assignment.lease);
   Send(std::move(message));

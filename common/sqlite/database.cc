@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
@@ -178,6 +179,30 @@ absl::Status Database::Configure(const OpenOptions& options) {
         sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, nullptr);
     if (code != SQLITE_OK) return Error(db_, code, path_, sql);
   }
+  return SecureLog();
+}
+
+// Writes what the log has once more, as it is, and syncs it. After a sync that failed, the kernel
+// may go on showing what the disk does not have, and no later sync would write it: the commits that
+// are appended behind it would be lost with it.
+absl::Status Database::SecureLog() {
+  constexpr sqlite3_int64 kPart = 64 << 10;  // SQLite's own writes are never larger
+  // Reads the log, and keeps others from writing to it.
+  HOSTQ_ASSIGN_OR_RETURN(const Transaction transaction, Transaction::Begin(*this));
+  sqlite3_file* log = nullptr;
+  sqlite3_int64 size = 0;
+  int code = sqlite3_file_control(db_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (code != SQLITE_OK || log == nullptr || log->pMethods == nullptr) return absl::OkStatus();
+  code = log->pMethods->xFileSize(log, &size);
+  std::vector<char> bytes(static_cast<size_t>(std::min(size, kPart)));
+  for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size;) {
+    const auto part = static_cast<int>(std::min(size - at, kPart));
+    code = log->pMethods->xRead(log, bytes.data(), part, at);
+    if (code == SQLITE_OK) code = log->pMethods->xWrite(log, bytes.data(), part, at);
+    at += part;
+  }
+  if (code == SQLITE_OK && size > 0) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK) return Error(nullptr, code, path_, "write the log again");
   return absl::OkStatus();
 }
 

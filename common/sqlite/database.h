@@ -89,6 +89,7 @@ class Database {
   friend class Transaction;
   Database(std::string path, sqlite3* db) : path_(std::move(path)), db_(db) {}
   absl::Status Configure(const OpenOptions& options);
+  absl::Status SecureLog();
   absl::Status RunPrepared(sqlite3_stmt* statement);
 
   const std::string path_;

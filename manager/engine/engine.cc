@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 
 namespace hostq::manager {
@@ -191,11 +192,13 @@ void Engine::CommitAndRelease(const Now& now) {
     }
     status = store_.Commit(changes.mutations);
     if (!status.ok()) Fail(status);
+    CrashPoint("manager.after_commit");
     const MutexLock lock(mutex_);
     // Before the replies: who was told of a change finds its events.
     if (status.ok()) committed_sequence_ = next_sequence_ - 1;
   }
   if (!status.ok()) changes.effects.clear();
+  if (!replies_.empty()) CrashPoint("manager.before_answer");
   // Replies first: a session learns that it is welcome before it gets work.
   Answer(status.ok() ? status : failed(), std::exchange(replies_, {}));
   Answer(absl::OkStatus(), std::exchange(reads_, {}));
@@ -232,8 +235,10 @@ void Engine::Release(std::vector<Effect> effects) {
   };
   for (const Effect& effect : effects) {
     if (const auto* assign = std::get_if<SendAssign>(&effect)) {
+      CrashPoint("manager.before_assign");
       if (AgentSession* to = session(assign->session)) to->Assign(*assign);
     } else if (const auto* ack = std::get_if<SendAck>(&effect)) {
+      CrashPoint("manager.before_result_ack");
       if (AgentSession* to = session(ack->session)) to->Acknowledge(ack->lease);
     } else if (const auto* cancel = std::get_if<SendCancel>(&effect)) {
       if (AgentSession* to = session(cancel->session)) to->Cancel(cancel->lease);
@@ -328,6 +333,7 @@ void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Sub
   // Here, and where the caller has it from.
   const size_t bytes = 2 * submission.request.size();
   auto handle = [this, submission = std::move(submission), done](const Now& now) {
+    CrashPoint("manager.submission_received");
     if (absl::Status status = failed(); !status.ok()) return done(status);
     absl::StatusOr<std::optional<Command>> earlier = FindEarlier(submission.request_id);
     if (!earlier.ok()) return done(earlier.status());
@@ -543,6 +549,7 @@ void Engine::Progress(uint64_t session, Lease lease, std::string step, int index
 
 void Engine::Result(uint64_t session, ResultFacts result) {
   FromAgent(session, [this, session, result = std::move(result)](const Now& now) {
+    CrashPoint("manager.result_received");
     const Command* command = queue_->Find(result.lease.command);
     const Task* task = command == nullptr ? nullptr : command->FindTask(result.lease.node);
     const bool current = task != nullptr && task->in_flight() &&

@@ -410,7 +410,7 @@ TEST(SqliteArchiveTest, WhatWasCopiedBeforeIsCopiedAgain) {
   std::string archive = place.path();
   archive.replace(archive.size() - 8, 8, "archive.db");
   {
-    const auto other = *Archive::Open(place.path(), archive);
+    const auto other = *Archive::Open(place.path(), archive, SqliteStore::DefaultOptions());
     ASSERT_EQ(other->Copy(absl::FromUnixSeconds(10), 2)->events, 2);
   }
   EXPECT_EQ(store->ListEvents(0, 10)->size(), 3u) << "each once";

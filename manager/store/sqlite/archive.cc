@@ -8,16 +8,13 @@
 namespace hostq::manager {
 
 absl::StatusOr<std::unique_ptr<Archive>> Archive::Open(const std::string& database,
-                                                       const std::string& archive) {
+                                                       const std::string& archive,
+                                                       const sqlite::OpenOptions& options) {
   {
-    sqlite::OpenOptions options;
-    options.mode = 0600;
     HOSTQ_ASSIGN_OR_RETURN(const auto file, sqlite::Database::Open(archive, options));
     HOSTQ_RETURN_IF_ERROR(sqlite::Migrate(*file, Schema()));
   }
   auto made = std::make_unique<Archive>();
-  sqlite::OpenOptions options;
-  options.create = false;
   HOSTQ_ASSIGN_OR_RETURN(made->database_, sqlite::Database::Open(database, options));
   HOSTQ_ASSIGN_OR_RETURN(sqlite::Statement attach,
                          made->database_->Prepare("ATTACH DATABASE ?1 AS archive"));

@@ -21,7 +21,8 @@ class Archive {
   // Makes `archive` if it does not exist and brings its schema up to date. `database` has the
   // current schema. Blocks on the disk.
   static absl::StatusOr<std::unique_ptr<Archive>> Open(const std::string& database,
-                                                       const std::string& archive);
+                                                       const std::string& archive,
+                                                       const sqlite::OpenOptions& options);
 
   struct Batch {
     std::vector<CommandId> commands;

@@ -9,9 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/base/id.h"
-#include "common/sqlite/database.h"
 #include "manager/store/sqlite/schema.h"
 
 namespace hostq::manager {
@@ -155,10 +155,9 @@ absl::Status Stale(absl::string_view what) {
 // The connection that writes, and its statements.
 class SqliteStore::Writer {
  public:
-  static absl::StatusOr<std::unique_ptr<Writer>> Open(const std::string& path) {
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(const std::string& path,
+                                                      const sqlite::OpenOptions& options) {
     auto writer = std::make_unique<Writer>();
-    sqlite::OpenOptions options;
-    options.mode = 0600;
     HOSTQ_ASSIGN_OR_RETURN(writer->database_, Database::Open(path, options));
     HOSTQ_RETURN_IF_ERROR(sqlite::Migrate(*writer->database_, Schema()));
     HOSTQ_RETURN_IF_ERROR(writer->Prepare());
@@ -170,6 +169,7 @@ class SqliteStore::Writer {
     for (const Mutation& mutation : mutations) {
       HOSTQ_RETURN_IF_ERROR(std::visit([this](const auto& m) { return Apply(m); }, mutation));
     }
+    CrashPoint("manager.before_commit");
     return transaction.Commit();
   }
 
@@ -346,9 +346,9 @@ Attempt AttemptAt(const Statement& row) {
 // The connection that reads, and its statements.
 class SqliteStore::Reader {
  public:
-  static absl::StatusOr<std::unique_ptr<Reader>> Open(const std::string& path) {
+  static absl::StatusOr<std::unique_ptr<Reader>> Open(const std::string& path,
+                                                      sqlite::OpenOptions options) {
     auto reader = std::make_unique<Reader>();
-    sqlite::OpenOptions options;
     options.read_only = true;
     options.create = false;
     HOSTQ_ASSIGN_OR_RETURN(reader->database_, Database::Open(path, options));
@@ -533,14 +533,21 @@ SqliteStore::SqliteStore() = default;
 
 SqliteStore::~SqliteStore() = default;
 
-absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path) {
+sqlite::OpenOptions SqliteStore::DefaultOptions() {
+  sqlite::OpenOptions options;
+  options.mode = 0600;
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
+                                                               const sqlite::OpenOptions& options) {
   const std::string archive = std::filesystem::path(path).replace_filename("archive.db");
   std::unique_ptr<SqliteStore> store(new SqliteStore);
   const absl::Status status = [&]() -> absl::Status {
-    HOSTQ_ASSIGN_OR_RETURN(store->writer_, Writer::Open(path));
-    HOSTQ_ASSIGN_OR_RETURN(store->reader_, Reader::Open(path));
-    HOSTQ_ASSIGN_OR_RETURN(store->archive_, Archive::Open(path, archive));
-    HOSTQ_ASSIGN_OR_RETURN(store->old_, Reader::Open(archive));
+    HOSTQ_ASSIGN_OR_RETURN(store->writer_, Writer::Open(path, options));
+    HOSTQ_ASSIGN_OR_RETURN(store->reader_, Reader::Open(path, options));
+    HOSTQ_ASSIGN_OR_RETURN(store->archive_, Archive::Open(path, archive, options));
+    HOSTQ_ASSIGN_OR_RETURN(store->old_, Reader::Open(archive, options));
     return absl::OkStatus();
   }();
   if (!status.ok()) return StoreError(status);

@@ -6,6 +6,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "common/base/mutex.h"
+#include "common/sqlite/database.h"
 #include "manager/store/sqlite/archive.h"
 #include "manager/store/store.h"
 
@@ -18,7 +19,9 @@ class SqliteStore final : public Store {
  public:
   // Makes the files if they do not exist and brings their schema up to date. Blocks on the disk.
   // Errors as Store::Load.
-  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path);
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(
+      const std::string& path, const sqlite::OpenOptions& options = DefaultOptions());
+  static sqlite::OpenOptions DefaultOptions();
   ~SqliteStore() override;
 
   absl::StatusOr<Snapshot> Load() override;
