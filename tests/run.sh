@@ -1,19 +1,21 @@
 #!/bin/bash
 # tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named, or
-# format, release, system and tsan. Ends with "N passed, N failed" and exits 0 only if everything passed.
+# format, release, system, tsan and coverage. Ends with "N passed, N failed" and exits 0 only if
+# everything passed.
 #
 #   format       clang-format, shellcheck
 #   release      builds what is shipped; unit, contract, lint and integration tests on it
 #   asan         the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan         the core (what links no gRPC) with ThreadSanitizer
 #   tidy         clang-tidy and clang's thread-safety analysis
+#   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release system asan tsan tidy)
-default_tiers=(format release system tsan)
+all_tiers=(format release system asan tsan tidy coverage)
+default_tiers=(format release system tsan coverage)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -32,6 +34,7 @@ build_and_test() { # PRESET
 tier_release() { build_and_test release; }
 tier_asan() { build_and_test asan; }
 tier_tsan() { build_and_test tsan; }
+tier_coverage() { tests/coverage.sh; }
 
 tier_tidy() {
   cmake --preset dev && cmake --build --preset dev --target hostq_proto hostq_proto_grpc || return 1
