@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named, or
-# format, release, system, tsan and coverage. Ends with "N passed, N failed" and exits 0 only if
+# format, release, system, tsan, coverage and fuzz. Ends with "N passed, N failed" and exits 0 only if
 # everything passed.
 #
 #   format       clang-format, shellcheck
@@ -9,13 +9,14 @@
 #   tsan         the core (what links no gRPC) with ThreadSanitizer
 #   tidy         clang-tidy and clang's thread-safety analysis
 #   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
+#   fuzz         every fuzzer for 5 s (tests/fuzz/run.sh)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release system asan tsan tidy coverage)
-default_tiers=(format release system tsan coverage)
+all_tiers=(format release system asan tsan tidy coverage fuzz)
+default_tiers=(format release system tsan coverage fuzz)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -35,6 +36,7 @@ tier_release() { build_and_test release; }
 tier_asan() { build_and_test asan; }
 tier_tsan() { build_and_test tsan; }
 tier_coverage() { tests/coverage.sh; }
+tier_fuzz() { tests/fuzz/run.sh --seconds 5; }
 
 tier_tidy() {
   cmake --preset dev && cmake --build --preset dev --target hostq_proto hostq_proto_grpc || return 1
