@@ -1,6 +1,6 @@
 #!/bin/bash
-# tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named, or
-# format, release, crash, system and tsan. Ends with "N passed, N failed" and exits 0 only if everything passed.
+# tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named, or all of
+# them. Ends with "N passed, N failed" and exits 0 only if everything passed.
 #
 #   format       clang-format, shellcheck
 #   release      builds what is shipped; unit, contract, lint and integration tests on it
@@ -8,13 +8,15 @@
 #   tsan         the core (what links no gRPC) with ThreadSanitizer
 #   tidy         clang-tidy and clang's thread-safety analysis
 #   crash        the real programs, killed at random moments and at every named point, under load
+#   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
+#   fuzz         every fuzzer for 5 s (tests/fuzz/run.sh)
+#   mutations    whether the simulation finds three bugs made on purpose (tests/simulation/mutations.sh)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release crash system asan tsan tidy)
-default_tiers=(format release crash system tsan)
+all_tiers=(format release system crash fuzz mutations coverage tsan tidy asan)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -33,6 +35,8 @@ build_and_test() { # PRESET
 tier_release() { build_and_test release; }
 tier_asan() { build_and_test asan; }
 tier_tsan() { build_and_test tsan; }
+tier_coverage() { tests/coverage.sh; }
+tier_fuzz() { tests/fuzz/run.sh --seconds 5; }
 
 tier_tidy() {
   cmake --preset dev && cmake --build --preset dev --target hostq_proto hostq_proto_grpc || return 1
@@ -40,6 +44,8 @@ tier_tidy() {
 }
 
 tier_crash() { tests/crash/run.sh; }
+
+tier_mutations() { tests/simulation/mutations.sh 02 05 22; }
 
 tier_system() {
   [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; } || return 1
@@ -82,7 +88,7 @@ for argument in "$@"; do
       ;;
   esac
 done
-((${#tiers[@]})) || tiers=("${default_tiers[@]}")
+((${#tiers[@]})) || tiers=("${all_tiers[@]}")
 
 deploy/dependencies.sh test || { echo "tests/run.sh: cannot install what the tests need" >&2; exit 1; }
 mkdir -p "$logs"

@@ -98,7 +98,7 @@ class Journal {
   // Errors: with JOURNAL_UNAVAILABLE, whatever the disk said.
   virtual absl::StatusOr<std::vector<AcceptAnswer>> Commit(const JournalBatch& batch,
                                                            absl::Time now) = 0;
-  // Errors as Commit.
+  // Errors as Commit; DATA_LOSS for what no manager can have sent.
   virtual absl::StatusOr<JournalState> Load() = 0;
   // Forgets acknowledged tasks that finished before `before`. Returns how many. Errors as Commit.
   virtual absl::StatusOr<int64_t> Prune(absl::Time before) = 0;

@@ -1,10 +1,15 @@
 #include "agent/journal/sqlite_journal.h"
 
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/crash_point.h"
 #include "common/base/error.h"
+#include "common/base/text.h"
 
 namespace hostq::agent {
 namespace {
@@ -37,6 +42,19 @@ const char* const kSchema[] = {
 absl::Status Unavailable(const absl::Status& status) {
   return MakeError(status.code(), Reason::kJournalUnavailable,
                    absl::StrCat("journal: ", status.message()));
+}
+
+// What only damage can make of a row: a manager could not read the hello that tells of it.
+absl::Status CheckStored(const Lease& lease) {
+  const bool named =
+      !lease.task_id.empty() && std::all_of(lease.task_id.begin(), lease.task_id.end(),
+                                            [](char c) { return absl::ascii_isgraph(c); });
+  if (named && lease.attempt >= 1 && lease.epoch >= 1 && lease.epoch <= INT64_MAX) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("it is damaged: it has task \"",
+                                          Printable(lease.task_id, 100), "\", attempt ",
+                                          lease.attempt, ", epoch ", lease.epoch));
 }
 
 template <typename T>
@@ -221,6 +239,10 @@ absl::StatusOr<JournalState> SqliteJournal::ReadState() {
     if (!row) break;
     Lease lease{std::string(load_.Text(0)), static_cast<int32_t>(load_.Int64(1)),
                 static_cast<uint64_t>(load_.Int64(2))};
+    if (absl::Status damaged = CheckStored(lease); !damaged.ok()) {
+      load_.Reset();
+      return damaged;
+    }
     if (load_.Int64(8) >= kFinished) {
       state.unacknowledged.push_back({std::move(lease), std::string(load_.Blob(9))});
       continue;

@@ -51,8 +51,9 @@ Assignment ReadAssign(const v1::Assign& assign) {
 absl::StatusOr<std::vector<StepPlan>> SessionLogic::Plan(const Assignment& assignment) const {
   const Lease& lease = assignment.lease;
   if (lease.task_id.empty() || lease.task_id.size() > kMaxNameBytes || lease.attempt < 1 ||
-      assignment.resource_key.empty() || assignment.resource_key.size() > kMaxNameBytes) {
-    return Bad("task, attempt or resource key missing or too long");
+      lease.epoch == 0 || lease.epoch > INT64_MAX || assignment.resource_key.empty() ||
+      assignment.resource_key.size() > kMaxNameBytes) {
+    return Bad("task, attempt, epoch or resource key missing or too long");
   }
   if (assignment.work.size() > kMaxWorkBytes) return Bad("the work is longer than 1 MiB");
   const auto& kinds = options_.kinds;

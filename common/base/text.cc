@@ -49,7 +49,11 @@ std::string FormatAge(absl::Duration age) {
 }
 
 std::string Printable(absl::string_view text, size_t limit) {
-  std::string out(text.substr(0, limit));
+  size_t end = std::min(text.size(), limit);
+  // Half a character would make a message that holds it unreadable.
+  const auto continues = [&] { return (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80; };
+  for (int i = 0; i < 3 && end > 0 && end < text.size() && continues(); ++i) --end;
+  std::string out(text.substr(0, end));
   for (char& c : out) {
     if (absl::ascii_iscntrl(c)) c = '?';
   }

@@ -21,7 +21,7 @@ std::string FormatSize(int64_t bytes);
 std::string FormatAge(absl::Duration age);
 
 // For messages shown to people and written to logs: control characters become '?', and what is
-// longer than `limit` bytes is cut with "...".
+// longer than `limit` bytes is cut with "...", not within a character.
 std::string Printable(absl::string_view text, size_t limit = 200);
 
 // How many letters have to be changed, added or left out to make one of the other.

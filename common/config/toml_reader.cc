@@ -207,6 +207,10 @@ void TomlReader::Document::ReportUnknown(const toml::table& section, const std::
   for (const auto& [name, node] : section) {
     const std::string key =
         absl::StrCat(prefix, Printable(absl::string_view(name.data(), name.length())));
+    if (name.str().find('.') != std::string_view::npos) {  // "a.b" in quotes is not b in [a]
+      Report(name.source().begin.line, key, "unknown key: a dot in quotes is part of the name");
+      continue;
+    }
     if (known.count(key) != 0) continue;
     if (sections.count(key) == 0) {
       Report(name.source().begin.line, key, absl::StrCat("unknown key", Suggestion(key)));

@@ -258,7 +258,7 @@ bool Queue::EndIfSuperseded(Ref ref, const Now& now, Changes& out) {
 // Orders a budget anew.
 void Queue::TryAgain(Ref ref, absl::string_view actor, const Now& now, Changes& out) {
   ref.task->failures = ref.task->losses = 0;
-  ref.task->budget_time = ref.task->loss_time = absl::InfinitePast();
+  ref.task->loss_time = absl::InfinitePast();
   Move(ref, Phase::kQueued, actor, now, out);
 }
 
@@ -334,12 +334,23 @@ absl::Status Queue::Skip(CommandId id, absl::string_view node, absl::string_view
 }
 
 bool Queue::EndIfUnwanted(Ref ref, const Now& now, Changes& out) {
-  if (!ref.task->cancel_requested()) return EndIfSuperseded(ref, now, out);
-  ref.task->reason = Reason::kNone;
-  ref.task->message =
-      absl::StrCat("cancelled by ", ref.task->cancel_actor, ": ", ref.task->message);
-  Finish(ref, Outcome::kCancelled, ref.task->cancel_actor, now, out);
+  Task& task = *ref.task;
+  if (task.cancel_requested()) {
+    task.reason = Reason::kNone;
+    task.message = absl::StrCat("cancelled by ", task.cancel_actor, ": ", task.message);
+    Finish(ref, Outcome::kCancelled, task.cancel_actor, now, out);
+    return true;
+  }
+  if (EndIfSuperseded(ref, now, out)) return true;
+  if (task.begun() || ref.command->not_after > now.wall) return false;
+  Expire(ref, now, out);
   return true;
+}
+
+void Queue::Expire(Ref ref, const Now& now, Changes& out) {
+  ref.task->reason = Reason::kNone;
+  ref.task->message = "it was not started before its not-after time";
+  Finish(ref, Outcome::kExpired, kManager, now, out);
 }
 
 absl::Status Queue::Cancel(CommandId id, absl::string_view actor, const Now& now, Changes& out) {
@@ -367,6 +378,7 @@ absl::Status Queue::Cancel(CommandId id, absl::string_view actor, const Now& now
   for (const std::string& name : waiting) {
     const Ref ref = FindRef(id, name);
     if (!ref || !ref.task->waiting()) continue;
+    ref.task->reason = Reason::kNone;  // not that of its last failure
     ref.task->message = absl::StrCat("cancelled by ", actor);
     Finish(ref, Outcome::kCancelled, actor, now, out);
   }
@@ -407,15 +419,12 @@ void Queue::Tick(const Now& now, Changes& out) {
   while (!expiries_.empty() && expiries_.begin()->first <= now.wall) {
     const CommandId id = expiries_.begin()->second;
     expiries_.erase(expiries_.begin());
-    std::vector<std::string> never_started;
+    std::vector<std::string> never_begun;
     for (const Task& task : commands_.at(id).tasks) {
-      if (task.waiting() && task.attempt == 0) never_started.push_back(task.node);
+      if (task.waiting() && !task.begun()) never_begun.push_back(task.node);
     }
-    for (const std::string& node : never_started) {
-      const Ref ref = FindRef(id, node);
-      if (!ref || !ref.task->waiting()) continue;
-      ref.task->message = "it was not started before its not-after time";
-      Finish(ref, Outcome::kExpired, kManager, now, out);
+    for (const std::string& node : never_begun) {
+      if (const Ref ref = FindRef(id, node); ref && ref.task->waiting()) Expire(ref, now, out);
     }
   }
   Dispatch(now, out);

@@ -120,7 +120,8 @@ class Queue {
 
   // --- sessions ---
   // Reconciles what the node has with what the manager thinks. Returns the leases the node should
-  // forget. An older session of the node is closed. Errors: NOT_FOUND (the node was removed).
+  // forget. An older session of the node is closed. Errors: NOT_FOUND (the node was removed),
+  // FAILED_PRECONDITION (STALE_EPOCH: its epochs are too far ahead to be of this cluster).
   absl::StatusOr<std::vector<Lease>> Connect(const HelloFacts& hello, const Now& now, Changes& out);
   // Nothing if a newer session has taken over.
   void Disconnect(absl::string_view node, uint64_t session, const Now& now, Changes& out);
@@ -207,6 +208,9 @@ class Queue {
   // Ends the task, and with it the command if it was the last one: `ref` is void afterwards.
   void Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now& now, Changes& out);
   void FinishCommand(CommandId id, const Now& now, Changes& out);
+  void Expire(Ref ref, const Now& now, Changes& out);
+  // The node has begun the attempt. Before the task leaves the phase it was in.
+  static void Begin(Task& task, const Now& now);
   void Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out);
 
   void BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_view actor, const Now& now,
@@ -220,7 +224,8 @@ class Queue {
   void SupersedeWaiting(const Command& by, const Now& now, Changes& out);
   bool EndIfSuperseded(Ref ref, const Now& now, Changes& out);
   // A task that has come back from its node without having succeeded ends if its cancellation was
-  // asked for or a newer command superseded it. Whether it did.
+  // asked for, a newer command superseded it, or it has not begun before its not-after. Whether it
+  // did.
   bool EndIfUnwanted(Ref ref, const Now& now, Changes& out);
   Lease LeaseOf(Ref ref) const;
   uint64_t NextEpoch(Changes& out);

@@ -96,7 +96,6 @@ void Queue::Send(Ref ref, NodeState& node, const Now& now, Changes& out) {
   const Before before{task.phase, task.attempt, task.epoch};
   ++task.attempt;
   task.epoch = NextEpoch(out);
-  if (task.budget_time == absl::InfinitePast()) task.budget_time = now.wall;
   task.phase = Phase::kLeased;
   Record(ref, before, kManager, now, out);
   out.effects.push_back(SendAssign{node.name, node.session, LeaseOf(ref), ref.command->kind,

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -13,7 +14,17 @@ namespace {
 
 constexpr absl::string_view kManager = "manager";
 
+// A term that a database restored from a backup can be behind: 12 days of a start each second. More
+// is another cluster's, or a mistake that must not use up the terms of this one.
+constexpr uint64_t kMaxTermGap = 1 << 20;
+
 std::string NodeActor(absl::string_view node) { return absl::StrCat("node/", node); }
+
+struct LeaseOrder {
+  bool operator()(const Lease& a, const Lease& b) const {
+    return std::tie(a.command, a.attempt, a.epoch) < std::tie(b.command, b.attempt, b.epoch);
+  }
+};
 
 }  // namespace
 
@@ -23,6 +34,12 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
   if (node == nullptr) {
     return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownNode,
                      absl::StrCat("there is no node ", hello.node, " in this cluster"));
+  }
+  if (TermOfEpoch(hello.max_epoch) > term_ + kMaxTermGap) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kStaleEpoch,
+                     absl::StrCat("node ", hello.node, " has seen term ",
+                                  TermOfEpoch(hello.max_epoch), ", and this manager is at ", term_,
+                                  ": it is of another cluster, or its journal is damaged"));
   }
   if (node->connected()) {
     out.effects.push_back(CloseSession{
@@ -48,10 +65,8 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
   if (hello.max_epoch > ((term_ << 32) | leases_)) {
     RaiseTerm(TermOfEpoch(hello.max_epoch) + 1, out);
   }
-  std::map<Lease, bool, bool (*)(const Lease&, const Lease&)> has(
-      [](const Lease& a, const Lease& b) {
-        return std::tie(a.command, a.attempt, a.epoch) < std::tie(b.command, b.attempt, b.epoch);
-      });
+  const std::set<Lease, LeaseOrder> outbox(hello.outbox.begin(), hello.outbox.end());
+  std::map<Lease, bool, LeaseOrder> has;
   for (const HelloFacts::InFlight& in_flight : hello.in_flight) {
     has[in_flight.lease] = in_flight.started;
   }
@@ -63,12 +78,13 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
     const Lease lease = LeaseOf(ref);
     if (const auto found = has.find(lease); found != has.end()) {
       const Phase phase = found->second ? Phase::kRunning : Phase::kAccepted;
+      if (phase == Phase::kRunning) Begin(*ref.task, now);
       if (ref.task->phase != phase) Move(ref, phase, NodeActor(name), now, out);
       if (ref.task->cancel_requested()) {
         out.effects.push_back(SendCancel{name, node->session, lease});
       }
       has.erase(found);
-    } else if (std::find(hello.outbox.begin(), hello.outbox.end(), lease) != hello.outbox.end()) {
+    } else if (outbox.contains(lease)) {
       ref.task->progress_monotonic = now.monotonic;  // its result follows
     } else if (ref.task->phase == Phase::kLeased) {
       if (EndIfUnwanted(ref, now, out)) continue;
@@ -123,6 +139,7 @@ void Queue::Progress(const Lease& lease, absl::string_view step, int index, int 
   const Ref ref = FindLease(lease);
   if (!ref) return;
   Task& task = *ref.task;
+  Begin(task, now);
   if (task.phase != Phase::kRunning) Move(ref, Phase::kRunning, NodeActor(lease.node), now, out);
   task.progress_monotonic = now.monotonic;
   task.step = std::string(step);

@@ -203,7 +203,12 @@ void Queue::BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_vi
   Record(ref, before, actor, now, out);
 }
 
+void Queue::Begin(Task& task, const Now& now) {
+  if (task.phase != Phase::kRunning && task.failures == 0) task.budget_time = now.wall;
+}
+
 void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out) {
+  Begin(*ref.task, now);
   if (EndIfUnwanted(ref, now, out)) return;
   Task& task = *ref.task;
   task.reason = reason;
@@ -226,6 +231,7 @@ void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now
 }
 
 void Queue::Lose(Ref ref, const Now& now, Changes& out) {
+  Begin(*ref.task, now);  // for all that is known
   if (now.wall - ref.task->loss_time > policy_.loss_window) {
     ref.task->losses = 0;
     ref.task->loss_time = now.wall;

@@ -96,8 +96,8 @@ struct Task {
   absl::Time phase_time;
   // kBackingOff: when it is tried again, for display and to survive a restart.
   absl::Time next_attempt_time = absl::InfiniteFuture();
-  // First attempt since it was submitted or retried by a person: RetryRules::max_elapsed counts
-  // from here. InfinitePast: none yet.
+  // When an attempt last began before which no failure is counted: RetryRules::max_elapsed counts
+  // from here. InfinitePast: none has begun, as far as the node has said.
   absl::Time budget_time = absl::InfinitePast();
   // The first of the counted lost leases.
   absl::Time loss_time = absl::InfinitePast();
@@ -123,6 +123,8 @@ struct Task {
   }
   // Neither with the node nor finished: may be cancelled, superseded, skipped.
   bool waiting() const { return live() && !in_flight(); }
+  // A lease that was refused, or never arrived, began nothing.
+  bool begun() const { return budget_time != absl::InfinitePast(); }
   bool cancel_requested() const { return cancel_time != absl::InfiniteFuture(); }
   // Has begun and not ended: occupies one of the command's places (Command::max_parallel).
   bool underway() const { return live() && attempt > 0; }

@@ -149,7 +149,7 @@ class Engine {
   void Read(std::function<void(const Queue&, const Now&)> read);
 
   // --- sessions ---
-  // `hello.session` is ignored; the engine numbers sessions. Errors: NOT_FOUND (UNKNOWN_NODE).
+  // `hello.session` is ignored; the engine numbers sessions. Errors: as Queue::Connect.
   void Connect(HelloFacts hello, std::shared_ptr<AgentSession> session,
                std::function<void(absl::StatusOr<Welcomed>)> done);
   void Disconnect(std::string node, uint64_t session);

@@ -1,6 +1,7 @@
 #include "manager/session/convert.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -105,7 +106,7 @@ absl::StatusOr<Lease> FromProto(const agent::v1::Lease& lease, absl::string_view
   const size_t slash = id.find('/');
   const auto command =
       slash == absl::string_view::npos ? std::nullopt : ParseId(id.substr(0, slash));
-  if (!command || lease.attempt() < 1 || lease.epoch() == 0) {
+  if (!command || lease.attempt() < 1 || lease.epoch() == 0 || lease.epoch() > INT64_MAX) {
     return Malformed(absl::StrCat("not a lease: task \"", Printable(id, 100), "\", attempt ",
                                   lease.attempt(), ", epoch ", lease.epoch()));
   }
@@ -138,6 +139,9 @@ absl::StatusOr<HelloFacts> FromProto(const agent::v1::Hello& hello, absl::string
     const auto clock = FromProto(hello.clock());
     if (!clock) return Malformed("hello with a clock that is no time");
     facts.clock_skew = *clock - now;
+  }
+  if (hello.max_epoch() > INT64_MAX) {
+    return Malformed(absl::StrCat("hello with ", hello.max_epoch(), ", which is no epoch"));
   }
   facts.max_epoch = hello.max_epoch();
   facts.in_flight.reserve(hello.in_flight_size());

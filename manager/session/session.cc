@@ -1,6 +1,5 @@
 #include "manager/session/session.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +9,7 @@
 #include "common/rpc/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "manager/session/convert.h"
+#include "manager/session/receive.h"
 
 namespace hostq::manager {
 namespace {
@@ -26,10 +26,6 @@ constexpr int kMaxAcks = 1'000;
 // What a message costs beside its bytes.
 constexpr size_t kMessageOverhead = 64;
 constexpr int kSilentIntervals = 3;
-
-absl::Status OutOfOrder(absl::string_view what) {
-  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, what);
-}
 
 google::protobuf::Timestamp TimestampOf(absl::Time time) {
   return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
@@ -308,8 +304,11 @@ absl::Status Session::Handle(const agent::v1::AgentMessage& message) {
     MutexLock lock(mutex_);
     if (state_ == State::kOpen) session = session_;
   }
-  if (session != 0) return HandleOpen(message, session);
-  if (!message.has_hello()) return OutOfOrder("the first message of an agent is hello");
+  if (session != 0) return Receive(message, peer_.name, session, clock_.Now(), engine_);
+  if (!message.has_hello()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                     "the first message of an agent is hello");
+  }
   return HandleHello(message.hello());
 }
 
@@ -371,50 +370,6 @@ void Session::Connected(const absl::StatusOr<Welcomed>& welcomed) {
   Read();
   // The node may have joined anew since it was asked.
   if (absl::Status status = admission_(peer_); !status.ok()) End(status);
-}
-
-absl::Status Session::HandleOpen(const agent::v1::AgentMessage& message, uint64_t session) {
-  using agent::v1::AgentMessage;
-  const absl::Time now = clock_.Now();
-  switch (message.message_case()) {
-    case AgentMessage::kAccepted: {
-      HOSTQ_ASSIGN_OR_RETURN(Lease lease, FromProto(message.accepted().lease(), peer_.name));
-      engine_.Accepted(session, std::move(lease));
-      return absl::OkStatus();
-    }
-    case AgentMessage::kRefused: {
-      const auto& refused = message.refused();
-      HOSTQ_ASSIGN_OR_RETURN(Lease lease, FromProto(refused.lease(), peer_.name));
-      engine_.Refused(session, std::move(lease), RefusalReason(refused.reason()),
-                      CutText(refused.message(), kMaxMessageText));
-      return absl::OkStatus();
-    }
-    case AgentMessage::kProgress: {
-      const auto& progress = message.progress();
-      HOSTQ_ASSIGN_OR_RETURN(Lease lease, FromProto(progress.lease(), peer_.name));
-      engine_.Progress(session, std::move(lease), CutText(progress.step(), kMaxNameText),
-                       std::max(progress.step_index(), 0), std::max(progress.step_count(), 0),
-                       progress.wedged(), FromProto(progress.evidence()));
-      return absl::OkStatus();
-    }
-    case AgentMessage::kResult: {
-      HOSTQ_ASSIGN_OR_RETURN(const Lease lease, FromProto(message.result().lease(), peer_.name));
-      engine_.Result(session, FromProto(message.result(), lease, now));
-      return absl::OkStatus();
-    }
-    case AgentMessage::kHeartbeat: {
-      const auto& heartbeat = message.heartbeat();
-      const auto clock = FromProto(heartbeat.clock());
-      std::optional<absl::Duration> skew;
-      if (heartbeat.has_clock() && clock) skew = *clock - now;
-      engine_.Heard(peer_.name, session, skew, std::max(heartbeat.outbox(), 0));
-      return absl::OkStatus();
-    }
-    case AgentMessage::kHello:
-      return OutOfOrder("a second hello in one stream");
-    default:
-      return OutOfOrder("a message this manager does not know");
-  }
 }
 
 }  // namespace hostq::manager

@@ -88,7 +88,6 @@ class Session final
   // What a message asks for; an error ends the stream.
   absl::Status Handle(const agent::v1::AgentMessage& message);
   absl::Status HandleHello(const agent::v1::Hello& hello);
-  absl::Status HandleOpen(const agent::v1::AgentMessage& message, uint64_t session);
   void Connected(const absl::StatusOr<Welcomed>& welcomed);
 
   // Constant after construction.

@@ -1,6 +1,5 @@
 #include "manager_session.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +7,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "manager/domain/findings.h"
 #include "manager/session/convert.h"
+#include "manager/session/receive.h"
 
 namespace hostq::simulation {
 namespace {
@@ -132,48 +132,13 @@ void SimulatedSession::Connected(const absl::StatusOr<manager::Welcomed>& welcom
 }
 
 absl::Status SimulatedSession::Handle(const agent::v1::AgentMessage& message) {
-  using agent::v1::AgentMessage;
   if (session_ == 0) {
     if (!message.has_hello() || hello_) return absl::InvalidArgumentError("hello comes first");
     Connect(message.hello());
     return absl::OkStatus();
   }
-  manager::Engine& engine = *manager_.engine_;
-  switch (message.message_case()) {
-    case AgentMessage::kAccepted: {
-      HOSTQ_ASSIGN_OR_RETURN(manager::Lease lease,
-                             manager::FromProto(message.accepted().lease(), node_));
-      engine.Accepted(session_, std::move(lease));
-      return absl::OkStatus();
-    }
-    case AgentMessage::kRefused: {
-      const auto& refused = message.refused();
-      HOSTQ_ASSIGN_OR_RETURN(manager::Lease lease, manager::FromProto(refused.lease(), node_));
-      manager_.trace_.Add(now(), "refusal", -1, refused.reason());
-      engine.Refused(session_, std::move(lease), manager::RefusalReason(refused.reason()),
-                     refused.message());
-      return absl::OkStatus();
-    }
-    case AgentMessage::kProgress: {
-      const auto& progress = message.progress();
-      HOSTQ_ASSIGN_OR_RETURN(manager::Lease lease, manager::FromProto(progress.lease(), node_));
-      engine.Progress(session_, std::move(lease), progress.step(), progress.step_index(),
-                      progress.step_count(), progress.wedged(),
-                      manager::FromProto(progress.evidence()));
-      return absl::OkStatus();
-    }
-    case AgentMessage::kResult: {
-      HOSTQ_ASSIGN_OR_RETURN(const manager::Lease lease,
-                             manager::FromProto(message.result().lease(), node_));
-      engine.Result(session_, manager::FromProto(message.result(), lease, manager_.clock_.Now()));
-      return absl::OkStatus();
-    }
-    case AgentMessage::kHeartbeat:
-      engine.Heard(node_, session_, std::nullopt, message.heartbeat().outbox());
-      return absl::OkStatus();
-    default:
-      return absl::InvalidArgumentError("a message out of order");
-  }
+  if (message.has_refused()) manager_.trace_.Add(now(), "refusal", -1, message.refused().reason());
+  return manager::Receive(message, node_, session_, manager_.clock_.Now(), *manager_.engine_);
 }
 
 // --- findings ---

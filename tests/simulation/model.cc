@@ -98,6 +98,7 @@ void Model::Apply(const manager::InsertCommand& insert) {
   command.max_parallel = insert.command.max_parallel;
   command.max_failures = insert.command.max_failures;
   command.not_before = insert.command.not_before;
+  command.not_after = insert.command.not_after;
   command.key = insert.command.resource_key;
   command.supersedes = insert.command.supersedes;
   ++active_;
@@ -206,7 +207,10 @@ void Model::CheckOutcome(CommandId id, const CommandModel& command, const std::s
       }
       return;
     case Outcome::kExpired:
-      if (before.attempt != 0) Violate(name, " expired after it had been sent");
+      if (latest_ < command.not_after) Violate(name, " expired before its not-after");
+      if (!before.effects.empty() && !restored_ && !lost_disks_.contains(node)) {
+        Violate(name, " expired after a step of it had taken effect");
+      }
       return;
     case Outcome::kSuperseded:
       for (const CommandId newer : lanes_.at({node, command.key}).live) {

@@ -52,6 +52,8 @@ class Model {
   Request& AddRequest();
   std::vector<Request>& requests() { return requests_; }
   void OnAcknowledged(int token, CommandId id);
+  // With its journal: nobody knows any more what it had begun.
+  void OnDiskLost(const std::string& node) { lost_disks_.insert(node); }
   // What the manager's clock shows in a round.
   void OnClock(absl::Time now) { latest_ = std::max(latest_, now); }
   void OnCancelled(CommandId id) { cancelled_.insert(id); }
@@ -132,6 +134,7 @@ class Model {
     int max_parallel = 0;
     int max_failures = -1;
     absl::Time not_before = absl::InfinitePast();
+    absl::Time not_after = absl::InfiniteFuture();
     bool active = true;
     std::map<std::string, TaskModel> tasks;
   };
@@ -177,6 +180,7 @@ class Model {
   // newest command of the backup.
   std::map<std::string, uint64_t> unaware_;
   bool restored_ = false;
+  std::set<std::string> lost_disks_;  // nodes
   CommandId restored_up_to_ = 0;
   uint64_t commits_ = 0;
   uint64_t term_ = 0;

@@ -269,6 +269,7 @@ void SimulatedNode::Reboot() {
 void SimulatedNode::LoseDisk() {
   Reboot();
   trace_.Add(simulator_.now(), "disk lost", number_);
+  model_.OnDiskLost(name_);
   journal_ = std::make_unique<SimulatedJournal>(model_, sqlite_);
 }
 

@@ -69,6 +69,26 @@ TEST_F(JournalTest, DamagedAndNewerFilesAreRefusedWithAClearError) {
   EXPECT_EQ(ReasonOf(damaged.status()), Reason::kJournalUnavailable);
 }
 
+TEST_F(JournalTest, RowsThatNoManagerCanHaveSentAreSaidToBeDamaged) {
+  for (const char* damage : {"task_id='t\xff'", "task_id=''", "attempt=0", "epoch=-1"}) {
+    std::filesystem::remove_all(path_);
+    Reopen();
+    Accept(MakeAssignment("t1", 1, 10));
+    EXPECT_TRUE(journal_->Load().ok());
+    journal_.reset();
+    {
+      auto database = sqlite::Database::Open(path_, SqliteJournal::DefaultOptions());
+      ASSERT_TRUE(database.ok());
+      ASSERT_TRUE((*database)->Execute(absl::StrCat("UPDATE task SET ", damage)).ok());
+    }
+    Reopen();
+    const auto state = journal_->Load();
+    EXPECT_TRUE(absl::IsDataLoss(state.status())) << damage;
+    EXPECT_EQ(ReasonOf(state.status()), Reason::kJournalUnavailable);
+    journal_.reset();
+  }
+}
+
 TEST_F(JournalTest, FullDiskChangesNothingAndPasses) {
   Accept(MakeAssignment("t1", 1, 10));
   journal_.reset();

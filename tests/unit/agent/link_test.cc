@@ -225,6 +225,8 @@ TEST_F(LinkTest, RefusalsAreData) {
   auto nameless = MakeAssign({"", 1, 13});
   Deliver(nameless);
   EXPECT_THAT(Sent(), ElementsAre("refused  BAD_PARAMETERS"));
+  Deliver(MakeAssign({"t6", 1, uint64_t{1} << 63}));
+  EXPECT_THAT(Sent(), ElementsAre("refused t6 BAD_PARAMETERS")) << "the journal cannot order it";
   EXPECT_THAT(steps_, IsEmpty());
   EXPECT_EQ(logic_->in_flight(), 0u);
 }

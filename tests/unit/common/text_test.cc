@@ -44,6 +44,10 @@ TEST(AgeTest, IsShort) {
 TEST(PrintableTest, NeutralizesControlCharactersAndCuts) {
   EXPECT_EQ(Printable("a\nb\x1b[31m"), "a?b?[31m");
   EXPECT_EQ(Printable("abcdef", 3), "abc...");
+  EXPECT_EQ(Printable("ab\u00e9", 3), "ab...") << "half a character is none";
+  EXPECT_EQ(Printable("ab\u00e9", 4), "ab\u00e9");
+  EXPECT_EQ(Printable("\U0001f980\U0001f980", 7), "\U0001f980...");
+  EXPECT_EQ(Printable("\x80\x80\x80\x80\x80\x80", 5), "\x80\x80...") << "not text at all";
 }
 
 TEST(TextTest, EditDistanceCountsLetters) {

@@ -283,6 +283,56 @@ TEST(FindingsTest, NodesWithWrongClocksOldCertificatesOrResultsLeftAreNamed) {
   EXPECT_EQ(findings[0].since, hello.certificate_expire_time - absl::Hours(10));
 }
 
+TEST(FindingsTest, FanOutNamesWhoIsInFront) {
+  QueueHarness h;
+  for (const char* node : {"web1", "web2"}) {
+    h.AddNode(node);
+    h.Connect(node);
+  }
+  const CommandId id = h.Submit("a/x", {{"web1", 0}, {"web2", 0}}, {.max_parallel = 1});
+  h.Result(h.LeaseOf(id, "web1"), Reason::kUidTaken);
+  const Finding waits = Of(h, id, "web2");
+  EXPECT_EQ(waits.reason, Reason::kParallelLimit);
+  EXPECT_EQ(waits.root_task, TaskIdOf(id, "web1"));
+  EXPECT_NE(waits.summary.find("its command goes to 1 nodes at a time"), std::string::npos);
+  EXPECT_NE(waits.summary.find("its own task on web1 (UID_TAKEN"), std::string::npos);
+  EXPECT_TRUE(waits.stuck) << "as the one in front is";
+}
+
+TEST(FindingsTest, NodeThatIsBeingRemovedTakesNothing) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  NodeState node = *h.queue.FindNode("web1");
+  node.draining = true;
+  (void)h.Do([&](Changes& out) {
+    h.queue.SetNode(node, h.now, out);
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(Of(h, h.Submit("a/x", {{"web1", 0}}), "web1").reason, Reason::kNodeDraining);
+}
+
+TEST(FindingsTest, WhatShouldHaveBeenSentLongAgoIsABugOfTheManager) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  Command command;  // never submitted: as if it had been overlooked
+  command.id = 5;
+  command.kind = "a";
+  command.resource_key = "a/x";
+  Task& task = command.tasks.emplace_back();
+  task.node = "web1";
+  task.phase_monotonic = h.now.monotonic;
+  EXPECT_EQ(Explain(h.queue, command, task, h.now)->reason, Reason::kInProgress);
+  h.Advance(absl::Seconds(11));
+  const Finding late = *Explain(h.queue, command, task, h.now);
+  EXPECT_EQ(late.reason, Reason::kNotDispatched);
+  EXPECT_EQ(late.owner, Owner::kManager);
+  EXPECT_TRUE(late.stuck);
+  task.phase = Phase::kFinished;
+  EXPECT_FALSE(Explain(h.queue, command, task, h.now).has_value());
+}
+
 TEST(FindingsTest, ListsWhatIsStuckOldestFirst) {
   QueueHarness h;
   h.AddNode("web1");

@@ -179,6 +179,7 @@ class QueueHarness {
   int orphans = 0;
   int attempts = 0;
   std::vector<SendAssign> assigns;
+  std::vector<Event> moves_seen;
 
   // What every change goes through.
   void Take(Changes out) {
@@ -200,7 +201,9 @@ class QueueHarness {
         EXPECT_EQ(update->task.phase == Phase::kFinished, update->task.outcome != Outcome::kNone);
         task = update->task;
       } else if (const auto* event = std::get_if<Event>(&mutation)) {
-        events += event->type == EventType::kTaskChanged;
+        if (event->type != EventType::kTaskChanged) continue;
+        ++events;
+        moves_seen.push_back(*event);
       } else if (const auto* finish = std::get_if<FinishCommand>(&mutation)) {
         EXPECT_EQ(states.at(finish->command), CommandState::kActive);
         states[finish->command] = finish->state;

@@ -328,6 +328,24 @@ TEST(QueueTest, TermRisesAboveWhatNodesHaveSeen) {
   EXPECT_EQ(TermOfEpoch(h.LeaseOf(id, "web1").epoch), 21u);
 }
 
+TEST(QueueTest, TermDoesNotRiseToWhatNoManagerOfThisClusterCanHaveGivenOut) {
+  QueueHarness h;
+  h.AddNode("web1");
+  for (const uint64_t epoch :
+       {uint64_t{7 + (1 << 20) + 1} << 32, uint64_t{INT64_MAX}, UINT64_MAX}) {
+    HelloFacts hello;
+    hello.node = "web1";
+    hello.session = 1;
+    hello.max_epoch = epoch;
+    Changes out;
+    const auto forget = h.queue.Connect(hello, h.now, out);
+    EXPECT_TRUE(absl::IsFailedPrecondition(forget.status())) << epoch;
+    EXPECT_TRUE(out.mutations.empty() && out.effects.empty());
+  }
+  EXPECT_EQ(h.queue.term(), 7u);
+  EXPECT_FALSE(h.queue.FindNode("web1")->connected());
+}
+
 TEST(QueueTest, NewerCommandSupersedesWaitingOnesNeverRunningOnes) {
   QueueHarness h;
   h.AddNode("web1");

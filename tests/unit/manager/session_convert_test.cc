@@ -55,9 +55,11 @@ TEST(SessionConvertTest, MalformedLeasesAreRefused) {
     lease.set_attempt(attempt);
     EXPECT_FALSE(FromProto(lease, "web1").ok());
   }
-  agent::v1::Lease lease = ToProto(kLease);
-  lease.set_epoch(0);
-  EXPECT_FALSE(FromProto(lease, "web1").ok());
+  for (const uint64_t epoch : {uint64_t{0}, uint64_t{1} << 63, UINT64_MAX}) {
+    agent::v1::Lease lease = ToProto(kLease);
+    lease.set_epoch(epoch);
+    EXPECT_FALSE(FromProto(lease, "web1").ok()) << epoch;
+  }
 }
 
 TEST(SessionConvertTest, HelloComesThrough) {
@@ -85,6 +87,9 @@ TEST(SessionConvertTest, HelloBeyondItsLimitsIsRefused) {
   hello.set_credits(-1);
   EXPECT_EQ(code(hello), absl::StatusCode::kInvalidArgument);
   hello.set_credits(kMaxHelloTasks + 1);
+  EXPECT_EQ(code(hello), absl::StatusCode::kInvalidArgument);
+  hello = GoodHello();
+  hello.set_max_epoch(uint64_t{1} << 63);
   EXPECT_EQ(code(hello), absl::StatusCode::kInvalidArgument);
   hello = GoodHello();
   for (int i = 0; i < kMaxHelloTasks; ++i) *hello.add_in_flight() = hello.in_flight(0);

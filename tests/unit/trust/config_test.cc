@@ -144,6 +144,7 @@ TEST(ManagerConfigTest, EachKindOfMistake) {
       {"log = \"debug\"", "log: expected a section [log], found text"},
       {"[[limits]]\nmax_live_tasks = 5000", "expected a section [limits], found a list"},
       {"[lisen]", "unknown key (did you mean listen?)"},
+      {"\"log.level\" = \"debug\"", "unknown key: a dot in quotes is part of the name"},
       {"[limits]\nmax_live_tasks = 999",
        "m.toml:2: limits.max_live_tasks: 999 is not from 1000 to"},
       {"[limits]\nmax_live_tasks = -1", "-1 is not from"},
