@@ -7,7 +7,8 @@
 #   asan         the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan         the core (what links no gRPC) with ThreadSanitizer
 #   tidy         clang-tidy and clang's thread-safety analysis
-#   crash        the real programs, killed at random moments and at every named point, under load
+#   crash        the real programs: killed at random moments and at every named point under load; on
+#                disks that are full or read-only, with databases that are damaged
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
@@ -39,7 +40,12 @@ tier_tidy() {
   tests/lint/tidy.sh build/dev
 }
 
-tier_crash() { tests/crash/run.sh; }
+tier_crash() {
+  local bad=0
+  tests/crash/run.sh || bad=1
+  tests/crash/recovery.sh --no-build || bad=1
+  return $bad
+}
 
 tier_system() {
   [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; } || return 1

@@ -528,6 +528,15 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(writer), *std::move(reader)));
 }
 
+absl::Status SqliteStore::Probe(const std::string& path, const sqlite::OpenOptions& options) {
+  sqlite::OpenOptions existing = options;
+  existing.create = false;
+  const absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(path, existing);
+  if (!database.ok()) return StoreError(database.status());
+  return StoreError((*database)->Execute(
+      "INSERT OR REPLACE INTO meta(key, value) VALUES ('probe', strftime('%s','now'))"));
+}
+
 absl::Status SqliteStore::Commit(absl::Span<const Mutation> mutations) {
   return StoreError(writer_->Commit(mutations));
 }
