@@ -80,6 +80,7 @@ class Checker {
       }
     }
     CheckEffects(submissions);
+    for (const Submission& submission : submissions) Repeat(submission);
     return std::move(found_);
   }
 
@@ -158,6 +159,18 @@ class Checker {
           std::count_if(task.attempts().begin(), task.attempts().end(),
                         [](const v1::Attempt& attempt) { return attempt.reason() == 0; });
       Exactly(1, static_cast<int>(succeeded), absl::StrCat("results of ", task.id()));
+    }
+  }
+
+  // Long after it has finished, the request is still the command it was.
+  void Repeat(const Submission& submission) {
+    v1::CreateCommandResponse response;
+    Call call;
+    const grpc::Status status = stub_->CreateCommand(&call, submission.request, &response);
+    if (!status.ok() || !response.repeated() || response.command().id() != submission.id) {
+      found_.duplicates.push_back(
+          absl::StrCat(submission.request.request_id(), " repeated is not ", submission.id, " but ",
+                       status.ok() ? response.command().id() : status.error_message()));
     }
   }
 
