@@ -107,7 +107,7 @@ absl::StatusOr<Policy> MakePolicy(const AgentConfig::Policy& config) {
 absl::StatusOr<int> LockState(const std::string& state_dir) {
   const std::string path = absl::StrCat(state_dir, "/lock");
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return ErrnoError(errno, Reason::kInternal, absl::StrCat("open ", path));
+  if (fd < 0) return ErrnoError(errno, Reason::kJournalUnavailable, absl::StrCat("open ", path));
   if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
   const int number = errno;
   close(fd);

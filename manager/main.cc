@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/clock.h"
 #include "common/config/manager_config.h"
 #include "common/log/log.h"
 #include "common/rpc/credentials.h"
@@ -26,6 +27,8 @@ constexpr int kUsage = 2;
 
 // systemd waits 90 s by default before it kills.
 constexpr absl::Duration kStopDeadline = absl::Seconds(10);
+// Between two looks at whether a database that could not be written can be written again.
+constexpr absl::Duration kProbeInterval = absl::Seconds(5);
 
 constexpr char kHelp[] =
     R"(hostq-manager keeps the commands of a hosting cluster and sends them to its nodes.
@@ -102,6 +105,29 @@ int Init(const ManagerConfig& config) {
   return kOk;
 }
 
+// Until a signal comes: its number. Or until a database that had failed can be written again: 0.
+int Watch(Server& server, const ManagerConfig& config, const sigset_t& signals) {
+  absl::Duration next_probe = absl::InfiniteDuration();
+  for (;;) {
+    const timespec second = {1, 0};
+    const int signal_number = sigtimedwait(&signals, nullptr, &second);
+    if (signal_number > 0) return signal_number;
+    const absl::Status status = server.failed();
+    if (status.ok()) continue;
+    const absl::Duration now = SystemClock().Monotonic();
+    if (next_probe == absl::InfiniteDuration()) {
+      LogError("nothing is accepted until the database can be written again; reading goes on",
+               {{"status", status}});
+      next_probe = now + kProbeInterval;
+    }
+    if (now < next_probe) continue;
+    next_probe = now + kProbeInterval;
+    if (!ProbeDatabase(config.state_dir).ok()) continue;
+    LogInfo("the database can be written again: beginning anew from what is stored");
+    return 0;
+  }
+}
+
 int Run(const ManagerConfig& config) {
   // Before any thread is made: all of them leave the signals to this one.
   sigset_t signals;
@@ -111,31 +137,23 @@ int Run(const ManagerConfig& config) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error of the disk, not an end
 
   InitLog("hostq-manager", config.log_level);
   RouteGrpcLog();
   if (geteuid() == 0) LogWarning("the manager runs as root and does not need to");
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(config);
-  if (!server.ok()) {
-    LogError("cannot start", {{"status", server.status()}});
-    return kFailed;
-  }
-  bool failed = false;
   for (;;) {
-    const timespec second = {1, 0};
-    const int signal_number = sigtimedwait(&signals, nullptr, &second);
-    if (signal_number > 0) {
-      LogInfo("manager stops", {{"signal", signal_number}});
-      break;
+    absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(config);
+    if (!server.ok()) {
+      LogError("cannot start", {{"status", server.status()}});
+      return kFailed;
     }
-    const absl::Status status = (*server)->failed();
-    if (!status.ok() && !failed) {
-      LogError("nothing is accepted any more until a restart", {{"status", status}});
-    }
-    failed = !status.ok();
+    const int signal_number = Watch(**server, config, signals);
+    if (signal_number > 0) LogInfo("manager stops", {{"signal", signal_number}});
+    (*server)->Stop(kStopDeadline);
+    server->reset();
+    if (signal_number > 0) break;
   }
-  (*server)->Stop(kStopDeadline);
-  server->reset();
   LogInfo("manager stopped");
   return kOk;
 }

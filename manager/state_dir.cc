@@ -66,10 +66,14 @@ std::string DatabasePath(const std::string& state_dir) {
 
 bool DatabaseExists(const std::string& state_dir) { return Exists(DatabasePath(state_dir)); }
 
+absl::Status ProbeDatabase(const std::string& state_dir) {
+  return SqliteStore::Probe(DatabasePath(state_dir));
+}
+
 absl::StatusOr<std::unique_ptr<StateLock>> StateLock::Take(const std::string& state_dir) {
   const std::string path = absl::StrCat(state_dir, "/manager.lock");
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return ErrnoError(errno, Reason::kInternal, absl::StrCat("open ", path));
+  if (fd < 0) return ErrnoError(errno, Reason::kStoreUnavailable, absl::StrCat("open ", path));
   std::unique_ptr<StateLock> lock(new StateLock(fd));
   if (flock(fd, LOCK_EX | LOCK_NB) == 0) return lock;
   if (errno != EWOULDBLOCK) {

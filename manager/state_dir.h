@@ -11,6 +11,8 @@ namespace hostq::manager {
 // STATE_DIR/hostq.db.
 std::string DatabasePath(const std::string& state_dir);
 bool DatabaseExists(const std::string& state_dir);
+// Whether something can be written to it, durably. Blocks on the disk. Errors as Store::Load.
+absl::Status ProbeDatabase(const std::string& state_dir);
 
 // Held by the one manager that uses a state directory, until it goes. The system lets go of it when
 // the process dies.

@@ -7,7 +7,8 @@
 #   asan         the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan         the core (what links no gRPC) with ThreadSanitizer
 #   tidy         clang-tidy and clang's thread-safety analysis
-#   crash        the real programs, killed at random moments and at every named point, under load
+#   crash        the real programs: killed at random moments and at every named point under load; on
+#                disks that are full or read-only, with databases that are damaged
 #   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
 #   fuzz         every fuzzer for 5 s (tests/fuzz/run.sh)
 #   mutations    whether the simulation finds three bugs made on purpose (tests/simulation/mutations.sh)
@@ -43,7 +44,12 @@ tier_tidy() {
   tests/lint/tidy.sh build/dev
 }
 
-tier_crash() { tests/crash/run.sh; }
+tier_crash() {
+  local bad=0
+  tests/crash/run.sh || bad=1
+  tests/crash/recovery.sh --no-build || bad=1
+  return $bad
+}
 
 tier_mutations() { tests/simulation/mutations.sh 02 05 22; }
 

@@ -43,7 +43,7 @@ const Armed& TheArmed() {
 }  // namespace
 
 // Before main: false for what runs even earlier.
-const bool crash_point_armed = TheArmed().pass > 0;
+const bool kCrashPointArmed = TheArmed().pass > 0;
 
 void PassCrashPoint(absl::string_view name) {
   const Armed& armed = TheArmed();

@@ -5,7 +5,7 @@
 namespace hostq {
 
 namespace internal {
-extern const bool crash_point_armed;
+extern const bool kCrashPointArmed;
 void PassCrashPoint(absl::string_view name);
 }  // namespace internal
 
@@ -18,7 +18,7 @@ void PassCrashPoint(absl::string_view name);
 // process as SIGKILL does. So it strikes once, whichever of a program's processes passes, also
 // after a restart, and FILE tells that it did. Not armed, it costs one load and a branch.
 inline void CrashPoint(absl::string_view name) {
-  if (internal::crash_point_armed) [[unlikely]]
+  if (internal::kCrashPointArmed) [[unlikely]]
     internal::PassCrashPoint(name);
 }
 

@@ -326,8 +326,8 @@ constexpr ReasonInfo kReasons[] = {
      "did"},
     {Reason::kStoreUnavailable, "STORE_UNAVAILABLE", ReasonClass::kRefusal, Owner::kManager,
      "the manager cannot write its database",
-     "look at the manager's disk and log (journalctl -u hostq-manager), then restart "
-     "hostq-manager"},
+     "look at the manager's disk and log (journalctl -u hostq-manager); the manager goes on by "
+     "itself when it can write again"},
     {Reason::kUnauthenticated, "UNAUTHENTICATED", ReasonClass::kRefusal, Owner::kRequester,
      "no acceptable certificate",
      "use a certificate of this cluster: join the node (hostq node add NAME --role ROLE --address "

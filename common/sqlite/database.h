@@ -59,7 +59,9 @@ class Statement;
 // destroyed before it. Must not be carried through fork().
 class Database {
  public:
-  // Blocks on the disk. Errors: see ErrorKind; the message names the file.
+  // Writes and syncs once more what a log that is found holds: the process before this one may have
+  // died after a sync that failed. Blocks on the disk. Errors: see ErrorKind; the message names the
+  // file.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
                                                         const OpenOptions& options = {});
   ~Database();

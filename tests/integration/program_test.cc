@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,6 +76,28 @@ class ProgramTest : public ::testing::Test {
     return false;
   }
 
+  std::unique_ptr<v1::NodeService::Stub> Stub() {
+    return v1::NodeService::NewStub(
+        grpc::CreateChannel("unix:" + socket(), grpc::InsecureChannelCredentials()));
+  }
+  grpc::Status AddNode(const std::string& name) {
+    v1::CreateNodeRequest request;
+    request.set_name(name);
+    request.add_roles(v1::Node::APP);
+    request.set_address(absl::StrCat("203.0.113.", name.back() - '0'));
+    v1::CreateNodeResponse response;
+    Call call;
+    return Stub()->CreateNode(&call, request, &response);
+  }
+  std::vector<std::string> Nodes() {
+    v1::ListNodesResponse response;
+    Call call;
+    EXPECT_TRUE(Stub()->ListNodes(&call, {}, &response).ok());
+    std::vector<std::string> names;
+    for (const v1::Node& node : response.nodes()) names.push_back(node.name());
+    return names;
+  }
+
   std::string dir_;
   std::string config_;
 };
@@ -140,6 +163,57 @@ TEST_F(ProgramTest, KilledManagerStartsAgain) {
     EXPECT_EQ(Wait(pid), 1'000 + SIGKILL);
     EXPECT_TRUE(std::filesystem::exists(socket()));
   }
+}
+
+// What it cannot read it leaves alone, says so, and ends.
+TEST_F(ProgramTest, NewerAndDamagedDatabasesAreClearErrors) {
+  ASSERT_EQ(Run({"init", "--config", config_}), 0) << Read("err");
+  const std::string database = dir_ + "/state/hostq.db";
+  const auto overwrite = [&](std::streamoff offset, const std::string& bytes) {
+    std::fstream file(database, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(offset) << bytes;
+  };
+  // PRAGMA user_version: four bytes at offset 60 of the file.
+  overwrite(60, std::string("\0\0\1\0", 4));
+  std::string before = Read("state/hostq.db");
+  EXPECT_EQ(Run({"run", "--config", config_}), 1);
+  EXPECT_THAT(Read("err"), HasSubstr("hostq.db: was written by a newer program (schema 256"));
+  EXPECT_EQ(Read("state/hostq.db"), before);
+  overwrite(0, std::string(4096, 'x'));
+  before = Read("state/hostq.db");
+  EXPECT_EQ(Run({"run", "--config", config_}), 1);
+  EXPECT_THAT(Read("err"), HasSubstr("hostq.db"));
+  EXPECT_THAT(Read("err"), HasSubstr("not a database"));
+  EXPECT_EQ(Read("state/hostq.db"), before);
+}
+
+// Any write fails as long as no file of the manager may grow. The process stays, reading goes on,
+// and when the disk takes writes again, so does the manager.
+TEST_F(ProgramTest, WorksAgainWhenTheDiskDoes) {
+  ASSERT_EQ(Run({"init", "--config", config_}), 0) << Read("err");
+  const pid_t pid = Start({"run", "--config", config_});
+  ASSERT_TRUE(Serves()) << Read("err");
+  ASSERT_TRUE(AddNode("web1").ok());
+  const rlimit tight = {4096, RLIM_INFINITY};
+  ASSERT_EQ(prlimit(pid, RLIMIT_FSIZE, &tight, nullptr), 0);
+  for (int i = 0; i < 2; ++i) {
+    const grpc::Status refused = AddNode("web2");
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_THAT(refused.error_message(), HasSubstr("cannot write its database"));
+    EXPECT_THAT(Nodes(), ::testing::Contains("web1")) << "reading goes on";
+  }
+  const rlimit wide = {RLIM_INFINITY, RLIM_INFINITY};
+  ASSERT_EQ(prlimit(pid, RLIMIT_FSIZE, &wide, nullptr), 0);
+  bool added = false;
+  for (int i = 0; i < 300 && !added; ++i) {
+    added = AddNode("web2").ok();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_TRUE(added) << Read("err");
+  EXPECT_THAT(Nodes(), ::testing::ElementsAre("web1", "web2"));
+  EXPECT_EQ(waitpid(pid, nullptr, WNOHANG), 0) << "the process is the same";
+  kill(pid, SIGTERM);
+  EXPECT_EQ(Wait(pid), 0);
 }
 
 }  // namespace

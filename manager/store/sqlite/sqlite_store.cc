@@ -554,6 +554,15 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   return store;
 }
 
+absl::Status SqliteStore::Probe(const std::string& path, const sqlite::OpenOptions& options) {
+  sqlite::OpenOptions existing = options;
+  existing.create = false;
+  const absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(path, existing);
+  if (!database.ok()) return StoreError(database.status());
+  return StoreError((*database)->Execute(
+      "INSERT OR REPLACE INTO meta(key, value) VALUES ('probe', strftime('%s','now'))"));
+}
+
 absl::Status SqliteStore::Commit(absl::Span<const Mutation> mutations) {
   const MutexLock lock(writer_mutex_);
   return StoreError(writer_->Commit(mutations));

@@ -22,6 +22,10 @@ class SqliteStore final : public Store {
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(
       const std::string& path, const sqlite::OpenOptions& options = DefaultOptions());
   static sqlite::OpenOptions DefaultOptions();
+  // Writes something that means nothing to an existing database, durably. Also while a store has it
+  // open. Errors as Open.
+  static absl::Status Probe(const std::string& path,
+                            const sqlite::OpenOptions& options = DefaultOptions());
   ~SqliteStore() override;
 
   absl::StatusOr<Snapshot> Load() override;
