@@ -121,6 +121,12 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
   ChangeSet changes;
   const storage::v1::Node* old = FindNode(task.node);
   v1::Attempt steps;
+  if (command.kind == "mount_share" && attempt.reason == Reason::kNone) {
+    const auto covered = CoveredBy(command.kind);
+    changes.checks.push_back(
+        {task.node, absl::InfiniteDuration(), {}, {covered.begin(), covered.end()}});
+    return changes;
+  }
   if (command.kind != "preflight" || old == nullptr || !steps.ParseFromString(attempt.steps)) {
     return changes;
   }
@@ -137,6 +143,10 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
     look.node = task.node;
     look.begin = task.phase_monotonic;
     for (const Check& check : node.checks()) {
+      if (check.status() != Check::SKIPPED) {
+        const auto covered = CoveredBy(check.id());
+        look.covered.insert(look.covered.end(), covered.begin(), covered.end());
+      }
       if (check.reason() != v1::Reason::CODE_UNSPECIFIED) {
         look.reasons.push_back(static_cast<Reason>(check.reason()));
       }

@@ -167,9 +167,19 @@ class Explainer {
     Is(Reason::kParked, true,
        environment
            ? absl::StrCat("attempt ", task_.attempt, " failed: ", task_.message,
-                          "; it goes on as soon as a check of ", task_.node, " finds that mended")
+                          IsCovered(task_.reason)
+                              ? absl::StrCat("; it goes on as soon as a check of ", task_.node,
+                                             " finds that mended")
+                              : "; no check can see whether that is mended: it is tried again "
+                                "less and less often, at most 10 minutes apart")
            : absl::StrCat("gave up on attempt ", task_.attempt, ": ", task_.message));
     Cause(task_.reason);
+    Since();
+  }
+
+  // A task that is tried again and again is not stuck since its last attempt only.
+  void Since() {
+    if (task_.trouble_time != absl::InfinitePast()) finding_.since = task_.trouble_time;
   }
 
   void BackingOff() {
@@ -178,6 +188,7 @@ class Explainer {
        absl::StrCat("attempt ", task_.attempt, " failed: ", task_.message, "; tried again in ",
                     FormatAge(left)));
     Cause(task_.reason);
+    Since();
   }
 
   void Offline(absl::string_view what) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "manager/domain/node_check.h"
 #include "manager/domain/types.h"
 
 namespace hostq::manager {
@@ -15,15 +16,6 @@ struct ResourceChange {
   std::string kind;  // "node", "account", "share", "token"
   std::string key;
   std::optional<std::string> data;  // nothing: the row is deleted
-};
-
-// What a preflight has shown.
-struct NodeCheck {
-  std::string node;
-  // When it began (Now::monotonic): it says nothing about what failed later.
-  absl::Duration begin;
-  // Of the checks that failed or warned.
-  std::vector<Reason> reasons;
 };
 
 // Changes of desired state, committed together or not at all.

@@ -80,6 +80,9 @@ void Queue::Load(Command command, const Now& now) {
   for (Task& task : loaded.tasks) {
     task.phase_monotonic = task.progress_monotonic = task.cancel_monotonic = now.monotonic;
     if (!task.live()) continue;
+    if (task.phase == Phase::kParked || task.phase == Phase::kBackingOff) {
+      task.trouble_time = task.phase_time;
+    }
     UpdateAiling({&loaded, &task}, now);
     ++live_tasks_;
     lanes_[{task.node, loaded.resource_key}].insert(id);
@@ -136,6 +139,11 @@ const Pause* Queue::FindPause(const PauseKey& key) const {
   return found == pauses_.end() ? nullptr : &found->second;
 }
 
+// How long what no check can see stays parked after an attempt.
+absl::Duration Queue::BlindDelay(int attempt) {
+  return std::min(kLongestBlindDelay, absl::Seconds(30) * (1 << std::clamp(attempt - 1, 0, 10)));
+}
+
 std::vector<std::string> Queue::NodesToCheck(const Now& now) {
   std::vector<std::string> due;
   for (auto& [name, ailing] : ailing_) {
@@ -153,11 +161,15 @@ void Queue::NodeChecked(const NodeCheck& check, const Now& now, Changes& out) {
   if (found == ailing_.end()) return;
   for (const CommandId id : std::set<CommandId>(found->second.tasks)) {
     const Ref ref = FindRef(id, check.node);
-    const bool shown = std::find(check.reasons.begin(), check.reasons.end(), ref.task->reason) !=
-                       check.reasons.end();
-    if (!shown && ref.task->phase_monotonic <= check.begin) {
-      Move(ref, Phase::kQueued, kManager, now, out);
-    }
+    const Task& task = *ref.task;
+    if (task.phase_monotonic > check.begin) continue;
+    const auto in = [&](const std::vector<Reason>& reasons) {
+      return std::find(reasons.begin(), reasons.end(), task.reason) != reasons.end();
+    };
+    const bool mended = in(check.covered) && !in(check.reasons);
+    const bool due =
+        !IsCovered(task.reason) && now.monotonic - task.phase_monotonic >= BlindDelay(task.attempt);
+    if (mended || due) Move(ref, Phase::kQueued, kManager, now, out);
   }
   Dispatch(now, out);
 }

@@ -88,8 +88,8 @@ class Queue {
   // on.
   void SetPause(const PauseKey& key, const std::optional<Pause>& pause, const Now& now,
                 Changes& out);
-  // Tasks that were parked for their node's environment go on if the check does not show their
-  // reason any more.
+  // Tasks that were parked for their node's environment go on if the check covered their reason and
+  // did not find it. What no check covers is tried again now and then (BlindDelay).
   void NodeChecked(const NodeCheck& check, const Now& now, Changes& out);
   // Nodes that should be looked at now, because tasks are parked for their environment.
   std::vector<std::string> NodesToCheck(const Now& now);
@@ -158,6 +158,9 @@ class Queue {
   // Fan-out: how many nodes are at it, and how many are failing.
   static int Underway(const Command& command);
   static int Failing(const Command& command);
+  // What no check covers is tried again at this pace at the end.
+  static constexpr absl::Duration kLongestBlindDelay = absl::Minutes(10);
+  static absl::Duration BlindDelay(int attempt);
   static bool TooManyFailed(const Command& command);
   // All tasks of the earlier stages are finished, and none of them cancelled or expired.
   static bool StageReached(const Command& command, int stage);

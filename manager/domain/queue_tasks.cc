@@ -211,6 +211,9 @@ void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now
   Begin(*ref.task, now);
   if (EndIfUnwanted(ref, now, out)) return;
   Task& task = *ref.task;
+  if (task.reason != reason || task.trouble_time == absl::InfinitePast()) {
+    task.trouble_time = now.wall;
+  }
   task.reason = reason;
   if (reason == Reason::kInterrupted) {
     ++task.interruptions;

@@ -106,9 +106,10 @@ struct Task {
   std::string cancel_actor;
 
   // What follows is not stored: it is known again after the next hello.
-  absl::Duration phase_monotonic;     // when it entered the phase, or was loaded
-  absl::Duration progress_monotonic;  // when the node last said something about it
-  absl::Duration wake_monotonic;      // kBackingOff: when to try again
+  absl::Time trouble_time = absl::InfinitePast();  // fails for `reason` since, or was loaded
+  absl::Duration phase_monotonic;                  // when it entered the phase, or was loaded
+  absl::Duration progress_monotonic;               // when the node last said something about it
+  absl::Duration wake_monotonic;                   // kBackingOff: when to try again
   std::string step;
   int step_index = 0;
   int step_count = 0;

@@ -129,6 +129,7 @@ void SimulatedManager::Check(const std::string& node) {
   manager::NodeCheck check;
   check.node = node;
   check.begin = clock_.Monotonic();
+  check.covered = {Reason::kShareServerUnreachable};
   if (dice_.Chance(0.3)) check.reasons = {Reason::kShareServerUnreachable};
   simulator_.After(dice_.Between(absl::Milliseconds(100), absl::Seconds(3)),
                    [this, check, alive = Alive()] {

@@ -127,9 +127,13 @@ class QueueHarness {
     Take(std::move(out));
   }
   // A preflight that began now and shows `reasons`.
+  // Of those that a preflight covers.
+  static inline const std::vector<Reason> kCovered = {
+      Reason::kQuotaSetNotPermitted, Reason::kShareStale, Reason::kShareServerUnreachable,
+      Reason::kShareUnresponsive, Reason::kQuotaNotEnabled};
   void Check(const std::string& node, std::vector<Reason> reasons) {
     Changes out;
-    queue.NodeChecked({node, now.monotonic, std::move(reasons)}, now, out);
+    queue.NodeChecked({node, now.monotonic, std::move(reasons), kCovered}, now, out);
     Take(std::move(out));
   }
   void SetPause(PauseScope scope, const std::string& what, bool paused) {

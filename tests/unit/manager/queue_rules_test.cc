@@ -62,7 +62,7 @@ TEST(QueueRulesTest, EnvironmentFailureParksUntilACheckOfTheNodeLooksWell) {
     ASSERT_EQ(h.PhaseOf(id, "web1"), Phase::kParked);
   }
   Changes out;
-  h.queue.NodeChecked({"web1", h.now.monotonic - absl::Hours(1), {}}, h.now, out);
+  h.queue.NodeChecked({"web1", h.now.monotonic - absl::Hours(1), {}, h.kCovered}, h.now, out);
   EXPECT_TRUE(out.mutations.empty()) << "that look was older than the failure";
   h.Check("web1", {Reason::kShareStale});
   EXPECT_EQ(h.PhaseOf(id, "web1"), Phase::kLeased);
@@ -70,6 +70,47 @@ TEST(QueueRulesTest, EnvironmentFailureParksUntilACheckOfTheNodeLooksWell) {
   EXPECT_EQ(h.StateOf(id), CommandState::kSucceeded);
   h.Advance(absl::Minutes(1));
   EXPECT_TRUE(h.queue.NodesToCheck(h.now).empty());
+}
+
+// Found by a tester: a check that is skipped found nothing, and the task went to its node every few
+// seconds, for ever, stuck "since 7 s".
+TEST(QueueRulesTest, WhatWasNotLookedAtIsNotMended) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  h.Result(h.LeaseOf(id, "web1"), Reason::kQuotaUnsupportedFilesystem);
+  const absl::Time begin = h.now.wall;
+  for (int i = 0; i < 100; ++i) {
+    h.Advance(absl::Seconds(31));
+    h.Check("web1", {});
+    ASSERT_EQ(h.PhaseOf(id, "web1"), Phase::kParked);
+  }
+  const Command& command = *h.queue.Find(id);
+  EXPECT_EQ(Explain(h.queue, command, command.tasks[0], h.now)->since, begin);
+}
+
+TEST(QueueRulesTest, WhatNoCheckSeesIsTriedAgainLessAndLessOften) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  const absl::Time begin = h.now.wall;
+  int attempts = 0;
+  for (int seconds = 0; seconds < 3600; seconds += 10) {
+    if (h.PhaseOf(id, "web1") == Phase::kLeased) {
+      h.Result(h.LeaseOf(id, "web1"), Reason::kShareBusy);
+      ++attempts;
+    }
+    h.Advance(absl::Seconds(10));
+    h.Check("web1", {});
+  }
+  EXPECT_GE(attempts, 8);
+  EXPECT_LE(attempts, 11) << "30 s, 1, 2, 4, 8 minutes, then every 10";
+  const Command& command = *h.queue.Find(id);
+  const auto finding = Explain(h.queue, command, command.tasks[0], h.now);
+  EXPECT_EQ(finding->since, begin) << "not since its last attempt";
+  EXPECT_NE(finding->summary.find("no check can see"), std::string::npos) << finding->summary;
 }
 
 TEST(QueueRulesTest, NodeThatCannotAnswerIsNotChecked) {

@@ -51,7 +51,9 @@ const std::vector<Input>& Inputs() {
   using A = absl::Duration;
   static const auto check = [](W& w, A age, std::vector<Reason> reasons) {
     w.Do([&](Changes& out) {
-      w.h.queue.NodeChecked({"web1", w.h.now.monotonic - age, std::move(reasons)}, w.h.now, out);
+      w.h.queue.NodeChecked(
+          {"web1", w.h.now.monotonic - age, std::move(reasons), QueueHarness::kCovered}, w.h.now,
+          out);
     });
   };
   static const auto act = [](W& w, auto f) { w.status = w.h.Do(f); };

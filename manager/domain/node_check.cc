@@ -1,0 +1,54 @@
+#include "manager/domain/node_check.h"
+
+#include <algorithm>
+
+namespace hostq::manager {
+namespace {
+
+struct Coverage {
+  absl::string_view check;  // as agent/actions/preflight_node.cc and preflight_share.cc name them
+  std::vector<Reason> reasons;
+};
+
+const std::vector<Coverage>& Table() {
+  static const auto& table = *new std::vector<Coverage>{
+      {"capabilities", {Reason::kPermissionDenied}},
+      {"tools", {Reason::kToolMissing}},
+      {"journal-disk", {Reason::kJournalUnavailable}},
+      {"home-layout", {Reason::kHomeLayout}},
+      {"arp", {Reason::kArpNotSilenced}},
+      {"kernel-nfs", {Reason::kKernelWithoutNfs}},
+      {"nfs-reachable", {Reason::kShareServerUnreachable}},
+      {"nfs-server", {Reason::kShareServerUnreachable}},
+      {"share-export",
+       {Reason::kShareExportMissing, Reason::kShareAccessDenied, Reason::kShareStale,
+        Reason::kShareUnresponsive}},
+      {"share-write", {Reason::kShareReadOnly, Reason::kShareRootSquashed}},
+      {"quota-get", {Reason::kQuotaServiceUnreachable}},
+      {"quota-service", {Reason::kQuotaServiceUnreachable}},
+      {"quota-set", {Reason::kQuotaSetNotPermitted}},
+      {"quota-enabled", {Reason::kQuotaNotEnabled, Reason::kQuotaUnsupportedFilesystem}},
+      {"mount_share",
+       {Reason::kShareNotMounted, Reason::kShareStale, Reason::kQuotaNotEnabled,
+        Reason::kQuotaUnsupportedFilesystem}},
+  };
+  return table;
+}
+
+}  // namespace
+
+absl::Span<const Reason> CoveredBy(absl::string_view check) {
+  for (const Coverage& coverage : Table()) {
+    if (coverage.check == check) return coverage.reasons;
+  }
+  return {};
+}
+
+bool IsCovered(Reason reason) {
+  return std::any_of(Table().begin(), Table().end(), [&](const Coverage& coverage) {
+    return std::find(coverage.reasons.begin(), coverage.reasons.end(), reason) !=
+           coverage.reasons.end();
+  });
+}
+
+}  // namespace hostq::manager
