@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/clock.h"
+#include "common/base/error.h"
 #include "common/config/manager_config.h"
 #include "common/log/log.h"
 #include "common/rpc/credentials.h"
@@ -94,7 +95,11 @@ int Parse(const std::vector<std::string>& words, Arguments& out) {
 }
 
 int Fail(const absl::Status& status, int code) {
-  std::fprintf(stderr, "hostq-manager: %s\n", std::string(status.message()).c_str());
+  const Reason reason = ReasonOf(status);
+  const std::string name =
+      reason == Reason::kNone ? std::string() : absl::StrCat(" [", NameOf(reason), "]");
+  std::fprintf(stderr, "hostq-manager: %s%s\n", std::string(status.message()).c_str(),
+               name.c_str());
   return code;
 }
 

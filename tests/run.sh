@@ -11,13 +11,12 @@
 #                disks that are full or read-only, with databases that are damaged
 #   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
 #   fuzz         every fuzzer for 5 s (tests/fuzz/run.sh)
-#   mutations    whether the simulation finds three bugs made on purpose (tests/simulation/mutations.sh)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release system crash fuzz mutations coverage tsan tidy asan)
+all_tiers=(format release system crash tsan asan tidy coverage fuzz)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -50,8 +49,6 @@ tier_crash() {
   tests/crash/recovery.sh --no-build || bad=1
   return $bad
 }
-
-tier_mutations() { tests/simulation/mutations.sh 02 05 22; }
 
 tier_system() {
   [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; } || return 1

@@ -245,6 +245,9 @@ grpc::ServerUnaryReactor* CommandService::ListFindings(grpc::CallbackServerConte
   if (!Admit(backend_, *context, done)) return reactor;
   backend_.engine.Read(
       [request, response, done](const hostq::manager::Queue& queue, const Now& now) {
+        if (!request->node().empty() && queue.FindNode(request->node()) == nullptr) {
+          return done(UnknownNode(request->node()));
+        }
         std::vector<Finding> findings = ExplainNodes(queue, now);
         std::vector<Finding> of_tasks = ExplainAll(queue, now, request->include_all());
         findings.insert(findings.end(), std::make_move_iterator(of_tasks.begin()),

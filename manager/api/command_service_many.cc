@@ -71,6 +71,10 @@ grpc::ServerUnaryReactor* CommandService::RetryTasks(grpc::CallbackServerContext
   if (request->limit() < 0) {
     return done(InvalidField(Reason::kInvalidArgument, "limit", "must not be negative")), reactor;
   }
+  if (absl::Status status = request->kind().empty() ? absl::OkStatus() : CheckKind(request->kind());
+      !status.ok()) {
+    return done(status), reactor;
+  }
   const RetryFilter filter{static_cast<Reason>(request->reason()), request->node(),
                            request->kind()};
   const int limit = request->limit() == 0 ? std::numeric_limits<int>::max() : request->limit();

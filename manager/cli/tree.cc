@@ -175,12 +175,29 @@ std::unique_ptr<CLI::App> MakeTree(Tool& tool) {
   return root;
 }
 
+namespace {
+
+// Up to the first option without a value, "--note=", which is then refused as such: the parser
+// would take the next word for the value, and "--note= --dry-run" would act.
+std::vector<std::string> UpToAnEmptyValue(std::vector<std::string> words) {
+  for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+    const std::string& word = words[i];
+    if (absl::StartsWith(word, "--") && word.size() > 3 && word.find('=') == word.size() - 1) {
+      words.resize(i + 1);
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
 int RunTool(Tool& tool, const std::vector<std::string>& words) {
   const char* socket = std::getenv("HOSTQ_SOCKET");
   if (socket != nullptr && *socket != '\0') tool.socket = SocketPath(socket);
   const std::unique_ptr<CLI::App> root = MakeTree(tool);
   // The parser takes words from the end.
-  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  std::vector<std::string> reversed = UpToAnEmptyValue(words);
+  std::reverse(reversed.begin(), reversed.end());
   try {
     root->parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {

@@ -280,4 +280,7 @@ class Cluster final : public Resources {
   std::vector<ResourceChange>* before_ = nullptr;
 };
 
+// Whether there is such a kind of command. INVALID_ARGUMENT (INVALID_ARGUMENT), with the kinds.
+absl::Status CheckKind(absl::string_view kind);
+
 }  // namespace hostq::manager

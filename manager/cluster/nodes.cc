@@ -42,10 +42,6 @@ absl::Status Exists(absl::string_view message) {
   return MakeError(absl::StatusCode::kAlreadyExists, Reason::kNodeExists, message);
 }
 
-absl::Status UnknownNode(absl::string_view name) {
-  return NotFound(Reason::kUnknownNode, absl::StrCat("name: there is no node ", Printable(name)));
-}
-
 Event NodeEvent(EventType type, absl::string_view node, absl::string_view actor,
                 std::string message) {
   Event event;

@@ -24,14 +24,7 @@ std::vector<std::string> Kinds() {
 
 absl::Status CheckWhat(const PauseKey& what) {
   const auto& [scope, value] = what;
-  if (scope == PauseScope::kKind) {
-    const std::vector<std::string> kinds = Kinds();
-    if (std::binary_search(kinds.begin(), kinds.end(), value)) return absl::OkStatus();
-    return InvalidField(
-        Reason::kInvalidArgument, "kind",
-        absl::StrCat("\"", Printable(value, 40),
-                     "\" is no kind of command; wanted: ", absl::StrJoin(kinds, ", ")));
-  }
+  if (scope == PauseScope::kKind) return CheckKind(value);
   const size_t slash = value.find('/');
   const std::string type = value.substr(0, slash);
   const bool known = type == "account" || type == "share" || type == "address" || type == "node";
@@ -65,6 +58,14 @@ Event PauseEvent(EventType type, const PauseKey& what, absl::string_view actor,
 }
 
 }  // namespace
+
+absl::Status CheckKind(absl::string_view kind) {
+  const std::vector<std::string> kinds = Kinds();
+  if (std::binary_search(kinds.begin(), kinds.end(), kind)) return absl::OkStatus();
+  return InvalidField(Reason::kInvalidArgument, "kind",
+                      absl::StrCat("\"", Printable(kind, 40), "\" is no kind of command; wanted: ",
+                                   absl::StrJoin(kinds, ", ")));
+}
 
 std::string PauseRowKey(const storage::v1::Pause& row) {
   return absl::StrCat(row.scope() == storage::v1::Pause::KIND ? "kind/" : "resource_key/",

@@ -16,6 +16,21 @@ absl::Status UnknownCommand(CommandId id) {
                    absl::StrCat("there is no unfinished command ", FormatId(id)));
 }
 
+absl::Status NotRetryable(const Command& command, absl::string_view node) {
+  const Task* task = node.empty() ? nullptr : command.FindTask(node);
+  if (!node.empty() && task == nullptr) {
+    return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownCommand,
+                     absl::StrCat("command ", FormatId(command.id), " has no task on ", node));
+  }
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition, Reason::kNotRetryable,
+      task == nullptr
+          ? absl::StrCat("no task of command ", FormatId(command.id), " is parked or backing off")
+          : absl::StrCat("task ", TaskIdOf(command.id, node), " is ",
+                         task->live() ? NameOf(task->phase) : NameOf(task->outcome),
+                         ", and not parked or backing off"));
+}
+
 }  // namespace
 
 Queue::Queue(uint64_t term, Random& random, QueuePolicy policy)
@@ -310,11 +325,7 @@ absl::Status Queue::Retry(CommandId id, absl::string_view node, absl::string_vie
     any = true;
     TryAgain({&found->second, &task}, actor, now, out);
   }
-  if (!any) {
-    return MakeError(
-        absl::StatusCode::kFailedPrecondition, Reason::kNotRetryable,
-        absl::StrCat("no task of command ", FormatId(id), " is parked or backing off"));
-  }
+  if (!any) return NotRetryable(found->second, node);
   Dispatch(now, out);
   return absl::OkStatus();
 }
@@ -328,11 +339,7 @@ absl::Status Queue::Skip(CommandId id, absl::string_view node, absl::string_view
     const bool retryable = task.phase == Phase::kParked || task.phase == Phase::kBackingOff;
     if (retryable && (node.empty() || task.node == node)) nodes.push_back(task.node);
   }
-  if (nodes.empty()) {
-    return MakeError(
-        absl::StatusCode::kFailedPrecondition, Reason::kNotRetryable,
-        absl::StrCat("no task of command ", FormatId(id), " is parked or backing off"));
-  }
+  if (nodes.empty()) return NotRetryable(found->second, node);
   for (const std::string& name : nodes) {
     const Ref ref = FindRef(id, name);
     if (!ref) continue;

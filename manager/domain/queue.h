@@ -31,6 +31,9 @@ struct QueuePolicy {
   absl::Duration loss_window = absl::Hours(72);
 };
 
+// NOT_FOUND (UNKNOWN_NODE).
+absl::Status UnknownNode(absl::string_view name);
+
 // Which tasks a retry is meant for. Empty and kNone: any.
 struct RetryFilter {
   Reason reason = Reason::kNone;

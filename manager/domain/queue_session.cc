@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "common/base/text.h"
 #include "manager/domain/queue.h"
 
 // The part of the queue that nodes talk to: hello and reconciliation, and what they report.
@@ -28,12 +29,16 @@ struct LeaseOrder {
 
 }  // namespace
 
+absl::Status UnknownNode(absl::string_view name) {
+  return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownNode,
+                   absl::StrCat("there is no node ", Printable(name, 80), " in this cluster"));
+}
+
 absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const Now& now,
                                                   Changes& out) {
   NodeState* node = MutableNode(hello.node);
   if (node == nullptr) {
-    return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownNode,
-                     absl::StrCat("there is no node ", hello.node, " in this cluster"));
+    return UnknownNode(hello.node);
   }
   if (TermOfEpoch(hello.max_epoch) > term_ + kMaxTermGap) {
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kStaleEpoch,

@@ -436,6 +436,9 @@ void Engine::RetryMatching(RetryFilter filter, int limit, std::string actor,
   auto handle = [this, filter = std::move(filter), limit, actor = std::move(actor),
                  done](const Now& now) {
     if (absl::Status status = failed(); !status.ok()) return done(status);
+    if (!filter.node.empty() && queue_->FindNode(filter.node) == nullptr) {
+      return done(UnknownNode(filter.node));
+    }
     Retried retried;
     retried.tasks = queue_->RetryMatching(filter, limit, actor, now, retried.remaining, changes_);
     replies_.push_back([done, retried = std::move(retried)](const absl::Status& status) {

@@ -136,7 +136,7 @@ class Engine {
     int remaining = 0;
   };
   void RetryMatching(RetryFilter filter, int limit, std::string actor,
-                     std::function<void(absl::StatusOr<Retried>)> done);
+                     std::function<void(absl::StatusOr<Retried>)> done);  // NOT_FOUND: the node
   void Skip(CommandId id, std::string node, std::string actor, std::string note,
             CommandCallback done);
   void Cancel(CommandId id, std::string actor, CommandCallback done);

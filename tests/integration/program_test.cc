@@ -125,6 +125,7 @@ TEST_F(ProgramTest, WrongConfigurationIsAUsageError) {
   std::ofstream(config_, std::ios::app) << "no_such_key = 1\n";
   EXPECT_EQ(Run({"run", "--config", config_}), 2);
   EXPECT_THAT(Read("err"), HasSubstr("no_such_key"));
+  EXPECT_THAT(Read("err"), HasSubstr("[INVALID_ARGUMENT]"));
   EXPECT_FALSE(std::filesystem::exists(dir_ + "/state"));
 }
 

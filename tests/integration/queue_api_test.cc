@@ -95,6 +95,12 @@ TEST_F(QueueApiTest, ManyTasksAreRetriedSomeFirst) {
   v1::RetryTasksRequest request;
   v1::RetryTasksResponse response;
   EXPECT_EQ(retry(request, response).code(), absl::StatusCode::kInvalidArgument);
+  request.set_kind("no_kind");
+  EXPECT_EQ(retry(request, response).code(), absl::StatusCode::kInvalidArgument);
+  request.clear_kind();
+  request.set_node("web9");
+  EXPECT_EQ(ReasonOf(retry(request, response)), Reason::kUnknownNode);
+  request.clear_node();
   request.set_kind("set_quota");
   ASSERT_TRUE(retry(request, response).ok());
   EXPECT_EQ(response.task_ids_size() + response.remaining(), 0);

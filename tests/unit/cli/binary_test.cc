@@ -352,6 +352,18 @@ TEST_F(BinaryTest, WrongUsageIs2) {
   EXPECT_EQ(Run("").exit_code, 2);
 }
 
+// Found by a tester: a script's empty variable, and the dry run was for real.
+TEST_F(BinaryTest, AnEmptyValueTakesNoOtherWord) {
+  manager_.Start(socket_);
+  for (const char* line : {" --request-id= --dry-run", " --note= --dry-run"}) {
+    const Finished result = Run(absl::StrCat(kCreate, line));
+    EXPECT_EQ(result.exit_code, 2) << line;
+    EXPECT_EQ(result.out, "") << line;
+  }
+  const Finished result = Run(absl::StrCat(kCreate, " --request-id= --dry-run"));
+  EXPECT_THAT(result.err, StartsWith("hostq: --request-id has no value"));
+}
+
 TEST_F(BinaryTest, WrongSizesHaveTheirReason) {
   for (const char* size : {"foo", "1GB", "-1", "1.5GiB"}) {
     const std::string line =

@@ -149,7 +149,7 @@ TEST_F(EngineRequestsTest, ChangesOfDesiredStateTakeEffectTogether) {
         ChangeSet changes;
         changes.resources.push_back({"node", "web1", "row"});
         changes.pauses.push_back({{PauseScope::kKind, "a"}, Pause{"root", "wait", now.wall}});
-        changes.checks.push_back({"web1", now.monotonic, {}});
+        changes.checks.push_back({"web1", now.monotonic, {}, {Reason::kQuotaSetNotPermitted}});
         Event event;
         event.type = EventType::kPaused;
         changes.events.push_back(event);
@@ -197,7 +197,8 @@ TEST_F(EngineRequestsTest, AilingNodeIsLookedAtOnceAndItsTasksGoOn) {
     engine_->RunOnce();
   }
   ASSERT_EQ(session_->assigns.size(), 2u) << "one look at a time";
-  resources_.ended.checks.push_back({"web1", clock_.Monotonic(), {}});
+  resources_.ended.checks.push_back(
+      {"web1", clock_.Monotonic(), {}, {Reason::kQuotaSetNotPermitted}});
   Result(welcomed.session, session_->assigns[1].lease);
   EXPECT_EQ(PhaseOf(id), Phase::kLeased);
   EXPECT_EQ(session_->assigns.size(), 3u);
