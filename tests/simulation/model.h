@@ -118,8 +118,8 @@ class Model {
     bool live() const { return phase != Phase::kFinished; }
     bool underway() const { return live() && attempt > 0; }
     bool failing() const {
-      return phase == Phase::kParked || (failures > 0 && (phase == Phase::kBackingOff ||
-                                                          outcome == Outcome::kFailed));
+      return phase == Phase::kParked ||
+             (failures > 0 && (phase == Phase::kBackingOff || outcome == Outcome::kFailed));
     }
     bool in_flight() const {
       return phase == Phase::kLeased || phase == Phase::kAccepted || phase == Phase::kRunning ||
