@@ -66,6 +66,7 @@ quorum_address = "$quorum"
 [listen]
 admin_socket = "$run/manager.sock"
 [limits]
+requests_per_second = 1000000
 heartbeat_interval = "1s"
 TOML
   "$bin/hostq-manager" init --config "$run/manager.toml" >>"$run/manager.log"
