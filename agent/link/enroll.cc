@@ -19,6 +19,7 @@
 #include "common/rpc/pin.h"
 #include "common/rpc/settings.h"
 #include "common/rpc/status.h"
+#include "common/rpc/tls_check.h"
 #include "grpcpp/create_channel.h"
 #include "hostq/agent/v1/enrollment.grpc.pb.h"
 
@@ -65,8 +66,11 @@ absl::StatusOr<v1::EnrollResponse> Enroll(const JoinRequest& request, const std:
   message.set_csr_pem(MakeCertificateRequest(key, "hostq-agent"));
   v1::EnrollResponse response;
   const absl::Status status = FromGrpc(stub->Enroll(&context, message, &response));
-  HOSTQ_RETURN_IF_ERROR(status);
-  return response;
+  if (status.ok()) return response;
+  if (absl::IsUnavailable(status)) {
+    HOSTQ_RETURN_IF_ERROR(CheckTls(request.manager, {}, ca_pem, request.timeout));
+  }
+  return status;
 }
 
 // The answer must be for our key, and from the authority that was pinned.

@@ -8,10 +8,17 @@
 #include "common/rpc/credentials.h"
 #include "common/rpc/settings.h"
 #include "common/rpc/status.h"
+#include "common/rpc/tls_check.h"
 #include "grpcpp/create_channel.h"
 #include "hostq/agent/v1/session.grpc.pb.h"
 
 namespace hostq::agent {
+namespace {
+
+// The check for why there is no connection holds up one of gRPC's threads, and the next try.
+constexpr absl::Duration kCheckTimeout = absl::Seconds(3);
+
+}  // namespace
 
 // The streams that gRPC still has, and those that it is done with and that wait for their end.
 struct LiveStreams {
@@ -26,9 +33,11 @@ struct LiveStreams {
 // the callbacks, which must not be the one that lets the channel go.
 class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::ManagerMessage> {
  public:
-  SessionStream(uint64_t connection, std::shared_ptr<grpc::Channel> channel, Transport::Sink sink,
+  SessionStream(uint64_t connection, const Identity& identity,
+                std::shared_ptr<grpc::Channel> channel, Transport::Sink sink,
                 std::shared_ptr<LiveStreams> live)
       : connection_(connection),
+        identity_(identity),
         stub_(v1::SessionService::NewStub(std::move(channel))),
         sink_(std::move(sink)),
         live_(std::move(live)) {
@@ -64,6 +73,7 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
 
   void OnReadDone(bool ok) override {
     if (!ok) return Finish();
+    heard_ = true;
     sink_({connection_, std::exchange(incoming_, {})});
     StartRead(&incoming_);
   }
@@ -84,7 +94,7 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
   }
 
   void OnDone(const grpc::Status& status) override {
-    sink_({connection_, FromGrpc(status)});
+    sink_({connection_, heard_ ? FromGrpc(status) : Explained(FromGrpc(status))});
     const std::shared_ptr<LiveStreams> live = live_;
     MutexLock lock(live->mutex);
     live->done.push_back(std::move(self_));
@@ -93,6 +103,15 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
   }
 
  private:
+  // What gRPC says of a connection that never was, or what TLS has against it.
+  absl::Status Explained(absl::Status status) const {
+    if (!absl::IsUnavailable(status)) return status;
+    absl::Status found =
+        CheckTls(identity_.manager_address, {identity_.certificate_pem, identity_.key_pem},
+                 identity_.ca_pem, kCheckTimeout);
+    return absl::IsUnauthenticated(found) ? found : status;
+  }
+
   // No more writes. The hold goes when none is under way.
   void Finish() {
     {
@@ -104,12 +123,14 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
   }
 
   const uint64_t connection_;
+  const Identity& identity_;  // the transport's, which waits for its streams
   const std::unique_ptr<v1::SessionService::Stub> stub_;
   const Transport::Sink sink_;
   const std::shared_ptr<LiveStreams> live_;
   grpc::ClientContext context_;
   v1::ManagerMessage incoming_;
   std::shared_ptr<SessionStream> self_;
+  bool heard_ = false;  // in gRPC's reactions only, one at a time
   Mutex mutex_;
   std::deque<v1::AgentMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
@@ -144,8 +165,8 @@ void GrpcTransport::Open(uint64_t connection) {
   const auto credentials =
       MutualTlsChannelCredentials({identity_.certificate_pem, identity_.key_pem}, identity_.ca_pem);
   stream_ = std::make_shared<SessionStream>(
-      connection, grpc::CreateCustomChannel(identity_.manager_address, credentials, arguments),
-      sink_, live_);
+      connection, identity_,
+      grpc::CreateCustomChannel(identity_.manager_address, credentials, arguments), sink_, live_);
   stream_->Start(stream_);
 }
 

@@ -175,6 +175,9 @@ LogField::LogField(absl::string_view key, const absl::Status& value)
   if (const Reason reason = ReasonOf(value); reason != Reason::kNone) {
     absl::StrAppend(&value_, " [", NameOf(reason), "]");
   }
+  if (const std::string remedy = RemedyOf(value); !remedy.empty()) {
+    absl::StrAppend(&value_, "; to do: ", remedy);
+  }
 }
 
 void InitLog(absl::string_view program, LogLevel level) {

@@ -2,9 +2,11 @@
 
 #include <atomic>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/base/clock.h"
+#include "common/base/reason.h"
 #include "common/log/log.h"
 #include "grpc/impl/codegen/grpc_types.h"
 #include "grpc/support/log.h"
@@ -38,7 +40,14 @@ void LogForGrpc(gpr_log_func_args* arguments) {
   if (arguments->severity != GPR_LOG_SEVERITY_ERROR) {
     LogDebug("grpc", {{"message", arguments->message}, {"at", place}});
   } else if (MayWarn()) {
-    LogWarning("grpc", {{"message", arguments->message}, {"at", place}});
+    const absl::string_view message = arguments->message;
+    if (absl::StartsWith(message, "Handshake failed")) {
+      LogWarning(
+          "grpc",
+          {{"message", message}, {"reason", NameOf(Reason::kUnauthenticated)}, {"at", place}});
+    } else {
+      LogWarning("grpc", {{"message", message}, {"at", place}});
+    }
   }
 }
 

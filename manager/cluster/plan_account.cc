@@ -17,7 +17,7 @@ constexpr size_t kMaxNote = 200;
 // More is a mistake of whoever calls; the nodes read all of them at each command of the account.
 constexpr int kMaxAddresses = 64;
 constexpr char kShell[] = "/bin/bash";
-// Where homes are if the cluster has no share.
+// Where homes are on a cluster of one node, which needs no share.
 constexpr char kLocalHome[] = "/home";
 
 absl::Status Busy(const v1::Account& account) {
@@ -29,6 +29,15 @@ absl::Status Busy(const v1::Account& account) {
                                      "succeeded or, if it has failed, delete the account"));
   }
   return Precondition(Reason::kAccountBusy, absl::StrCat(name, " is being deleted"));
+}
+
+// Without it every node would make a home of its own.
+absl::Status NeedsShare(size_t nodes) {
+  return WithRemedy(
+      Precondition(Reason::kUnknownShare,
+                   absl::StrCat("share: the account is for ", nodes,
+                                " nodes, and the cluster has no share for its home")),
+      "mount the shared homes first: hostq share mount home --source HOST:/chroot/home --at /home");
 }
 
 }  // namespace
@@ -135,6 +144,7 @@ absl::StatusOr<PlannedCommand> Cluster::PlanCreateAccount(const v1::CreateAccoun
   HOSTQ_ASSIGN_OR_RETURN(const storage::v1::Share* share, PickHomeShare());
   Draft draft;
   HOSTQ_ASSIGN_OR_RETURN(draft.tasks, AccountTasks(Order::kStorageFirst));
+  if (share == nullptr && draft.tasks.size() > 1) return NeedsShare(draft.tasks.size());
 
   storage::v1::Account row;
   v1::Account& account = *row.mutable_account();

@@ -224,6 +224,7 @@ TEST_F(ApiTest, NodesAndChecksSurviveARestart) {
 TEST_F(ApiTest, AccountIsThereAsSoonAsItsCommand) {
   manager_.AddNode("web1", v1::Node::APP, "192.0.2.11");
   manager_.AddNode("storage1", v1::Node::STORAGE, "192.0.2.12");
+  manager_.MountHome();
   v1::CreateCommandRequest request;
   auto* account = request.mutable_spec()->mutable_create_account();
   account->set_domain("example.com");
@@ -247,7 +248,8 @@ TEST_F(ApiTest, AccountIsThereAsSoonAsItsCommand) {
   v1::ListSharesResponse shares;
   Call list_shares;
   ASSERT_TRUE(manager_.accounts().ListShares(&list_shares, {}, &shares).ok());
-  EXPECT_EQ(shares.shares_size(), 0);
+  ASSERT_EQ(shares.shares_size(), 1);
+  EXPECT_EQ(shares.shares(0).name(), "home");
 }
 
 TEST_F(ApiTest, ParkedTaskIsRetriedAndSkipped) {

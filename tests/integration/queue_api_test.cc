@@ -159,6 +159,7 @@ TEST_F(QueueApiTest, PauseOutlastsARestart) {
 TEST_F(QueueApiTest, DryRunChangesNothing) {
   manager_.AddNode("web1", v1::Node::APP, "192.0.2.11");
   manager_.AddNode("storage1", v1::Node::STORAGE, "192.0.2.12");
+  manager_.MountHome();
   v1::CreateCommandRequest request;
   auto* account = request.mutable_spec()->mutable_create_account();
   account->set_domain("example.com");

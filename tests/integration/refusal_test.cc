@@ -116,7 +116,14 @@ TEST_F(RefusalTest, Uids) {
   EXPECT_EQ(Written(), before);
 }
 
+TEST_F(RefusalTest, HomesOnEveryNodeByItself) {
+  ExpectRefused(Account(), Reason::kUnknownShare);
+  manager_.MountHome();
+  EXPECT_TRUE(Create(Account()).ok());
+}
+
 TEST_F(RefusalTest, SecondOfItsKind) {
+  manager_.MountHome();
   ASSERT_TRUE(Create(Account("uid", "20100")).ok());
   ExpectRefused(Account(), Reason::kAccountExists);
   ExpectRefused(Account("domain", "\"EXAMPLE.com\""), Reason::kAccountExists);

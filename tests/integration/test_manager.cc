@@ -165,6 +165,19 @@ v1::Command TestManager::Bind(const std::string& address, const std::string& nod
   v1::CreateCommandRequest request;
   request.mutable_spec()->mutable_bind_address()->set_address(address);
   if (!node.empty()) request.add_nodes(node);
+  return MustCreate(request);
+}
+
+v1::Command TestManager::MountHome() {
+  v1::CreateCommandRequest request;
+  auto* share = request.mutable_spec()->mutable_mount_share();
+  share->set_share("home");
+  share->set_source("192.0.2.12:/chroot/home");
+  share->set_mount_point("/home");
+  return MustCreate(request);
+}
+
+v1::Command TestManager::MustCreate(const v1::CreateCommandRequest& request) {
   const auto created = Create(request);
   EXPECT_TRUE(created.ok()) << created.status();
   return created.ok() ? created->command() : v1::Command();

@@ -64,6 +64,8 @@ class TestManager {
   absl::StatusOr<v1::CreateCommandResponse> Create(const v1::CreateCommandRequest& request);
   // An address bound on the app nodes, or on one of them.
   v1::Command Bind(const std::string& address, const std::string& node = "");
+  // What accounts of several nodes need: the share "home" on the app nodes.
+  v1::Command MountHome();
   v1::Command Get(const std::string& id);
   // Until `done` or for 20 s; the command as it was seen last.
   v1::Command WaitFor(const std::string& id, const std::function<bool(const v1::Command&)>& done);
@@ -72,6 +74,8 @@ class TestManager {
   v1::Node WaitForNode(const std::string& name, v1::Node::State state);
 
  private:
+  v1::Command MustCreate(const v1::CreateCommandRequest& request);
+
   std::string dir_;
   ManagerConfig config_;
   const SessionOptions sessions_;

@@ -16,6 +16,7 @@
 #include <functional>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/executor/convert.h"
 #include "agent/executor/executor.h"
@@ -278,6 +279,42 @@ TEST_F(LoopbackTest, WrongTokenAndWrongPinLeaveNothingJoined) {
   EXPECT_TRUE(absl::IsUnauthenticated(Join(request).status()));
   EXPECT_TRUE(manager_.enrolled_keys.empty());  // the token was not shown to a stranger
   EXPECT_TRUE(absl::IsNotFound(LoadIdentity(state_dir_).status()));
+}
+
+TEST_F(LoopbackTest, JoiningAtThePortForNodesSaysSo) {
+  JoinRequest request = MakeJoin();
+  request.manager = manager_.address();
+  const absl::Status status = Join(request).status();
+  EXPECT_EQ(ReasonOf(status), Reason::kUnauthenticated) << status;
+  EXPECT_TRUE(absl::StrContains(RemedyOf(status), "listen.enrollment")) << RemedyOf(status);
+}
+
+TEST_F(LoopbackTest, RefusedCertificatesAreNamed) {
+  const TestPki foreign;
+  const struct {
+    TlsIdentity identity;
+    std::string ca_pem;
+    std::string why;
+  } wrong[] = {{foreign.Issue(foreign.NodeSpec("web1")), pki_.ca_pem(), "does not take"},
+               {pki_.Issue(pki_.NodeSpec("web1")), foreign.ca_pem(), "not a manager's"}};
+  for (const auto& one : wrong) {
+    Mailbox mailbox;
+    std::vector<TransportEvent> events;
+    {
+      GrpcTransport transport({one.identity.private_key_pem, one.identity.certificate_chain_pem,
+                               one.ca_pem, manager_.address()},
+                              [&](TransportEvent event) { mailbox.Post(std::move(event)); });
+      transport.Open(1);
+      EXPECT_TRUE(Eventually([&] {
+        events = mailbox.Take();
+        return !events.empty();
+      }));
+    }
+    ASSERT_EQ(events.size(), 1u);
+    const auto& status = std::get<absl::Status>(events[0].what);
+    EXPECT_EQ(ReasonOf(status), Reason::kUnauthenticated) << status;
+    EXPECT_TRUE(absl::StrContains(status.message(), one.why)) << status;
+  }
 }
 
 TEST_F(LoopbackTest, TasksTravelTheWholeWayAndRunOnceAcrossReconnects) {

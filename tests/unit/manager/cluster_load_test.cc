@@ -81,6 +81,7 @@ TEST_F(ClusterLoadTest, PausesComeBack) {
 
 TEST_F(ClusterLoadTest, AccountsArePaged) {
   ThreeNodes();
+  HomeShare();
   for (const char* name : {"c", "a", "b"}) Do(Create(absl::StrCat(name, ".example"), name));
   const auto first = cluster_->AccountsAfter("", 2);
   ASSERT_EQ(first.size(), 2u);

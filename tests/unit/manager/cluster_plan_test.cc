@@ -62,9 +62,7 @@ TEST_F(ClusterPlanTest, CreateAccountResolvesWhatOnlyTheManagerKnows) {
   EXPECT_EQ(account.create_time().seconds(), 1'700'000'000);
 }
 
-TEST_F(ClusterPlanTest, HomesLieOnTheShareHomeOrTheFirstOneOrLocally) {
-  EXPECT_EQ(Work(Create("a.example", "a")).create_account().account().home(), "/home/a");
-  EXPECT_FALSE(Work(Create("b.example", "b")).create_account().account().has_share());
+TEST_F(ClusterPlanTest, HomesLieOnTheShareHomeOrTheFirstOne) {
   Do("mount_share { share: 'zeta' source: 'filer:/z' mount_point: '/z' }");
   EXPECT_EQ(Work(Create("c.example", "c")).create_account().account().home(), "/z/c");
   Do("mount_share { share: 'alpha' source: 'filer:/a' mount_point: '/a' }");
@@ -74,6 +72,7 @@ TEST_F(ClusterPlanTest, HomesLieOnTheShareHomeOrTheFirstOneOrLocally) {
 }
 
 TEST_F(ClusterPlanTest, AccountsGoToWhateverNodesThereAre) {
+  HomeShare();
   AddNode("both", "[APP, STORAGE]", "10.0.0.20");
   EXPECT_EQ(SummaryOf(Create("a.example", "a")),
             "create_account account/a.example: 0:both 0:storage1 1:web1 1:web2")
@@ -89,6 +88,7 @@ TEST_F(ClusterPlanTest, AccountsGoToWhateverNodesThereAre) {
 }
 
 TEST_F(ClusterPlanTest, PausedNodesAreTargetsAllTheSame) {
+  HomeShare();
   Stored(*cluster_->PauseNode("web1", "disk", "root", now_));
   EXPECT_EQ(SummaryOf(Create("a.example", "a")),
             "create_account account/a.example: 0:storage1 1:web1 1:web2");
@@ -274,6 +274,7 @@ TEST_F(ClusterPlanTest, PreflightGoesToAllThatHaveJoinedAndTellsThemEverything) 
 }
 
 TEST_F(ClusterPlanTest, UidsAreNotHandedOutAgainSoon) {
+  HomeShare();
   const auto uid_of = [&](const std::string& domain) {
     return Work(Create(domain, absl::StrCat("u", domain.substr(0, 1))))
         .create_account()
@@ -294,6 +295,7 @@ TEST_F(ClusterPlanTest, UidsAreNotHandedOutAgainSoon) {
 }
 
 TEST_F(ClusterPlanTest, UidOfAnAccountBeingDeletedIsTaken) {
+  HomeShare();
   Do(Create("a.example", "a", "203.0.113.10", "uid: 20005"));
   const Command deletion = Submitted("delete_account { domain: 'a.example' }");
   EXPECT_EQ(Refusal(Create("b.example", "b", "203.0.113.11", "uid: 20005")),

@@ -301,10 +301,30 @@ TEST_F(ClusterRefusalTest, NoAccountOnAShareThatIsBeingUnmounted) {
   const Command unmount = Submitted("unmount_share { share: 'home' }");
   EXPECT_EQ(Refusal(Create("a.example", "a")), "FAILED_PRECONDITION SHARE_NOT_MOUNTED");
   Finish(unmount, Outcome::kSucceeded);
-  EXPECT_EQ(Refusal(Create("a.example", "a")), "OK");
+  EXPECT_EQ(Refusal(Create("a.example", "a")), "FAILED_PRECONDITION UNKNOWN_SHARE");
+}
+
+class OneNodeTest : public ClusterHarness {
+ protected:
+  OneNodeTest() {
+    AddNode("only", "[APP, STORAGE]", "10.0.0.1");
+    Join("only");
+  }
+};
+
+TEST_F(OneNodeTest, HomesNeedAShareOnceThereIsASecondNode) {
+  EXPECT_EQ(Work(Create("a.example", "a")).create_account().account().home(), "/home/a");
+  EXPECT_FALSE(Work(Create("b.example", "b")).create_account().account().has_share());
+  AddNode("web1", "[APP]", "10.0.0.11");
+  const absl::Status refused = Plan(Create("c.example", "c")).status();
+  EXPECT_EQ(CodeOf(refused), "FAILED_PRECONDITION UNKNOWN_SHARE");
+  EXPECT_THAT(std::string(refused.message()), testing::StartsWith("share: the account is for 2"));
+  EXPECT_THAT(RemedyOf(refused), testing::HasSubstr("hostq share mount home"));
   EXPECT_EQ(Refusal("mount_share { share: 'home' source: 'filer:/home' mount_point: '/home' }"),
             "FAILED_PRECONDITION SHARE_IN_USE")
       << "it would hide the home of a.example";
+  Do("mount_share { share: 'www' source: 'filer:/www' mount_point: '/srv/www' }");
+  EXPECT_EQ(Work(Create("c.example", "c")).create_account().account().home(), "/srv/www/c");
 }
 
 TEST_F(ClusterRefusalTest, SetQuotaWithoutStorageNodeNeedsANode) {

@@ -18,6 +18,7 @@
 #include "common/rpc/pin.h"
 #include "common/rpc/settings.h"
 #include "common/rpc/status.h"
+#include "common/rpc/tls_check.h"
 #include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
@@ -49,6 +50,8 @@ class WhoAmI final : public EnrollmentService::Service {
   std::atomic<int> calls{0};
   std::atomic<absl::Duration> skew{absl::ZeroDuration()};
 };
+
+constexpr absl::Duration kLong = absl::Seconds(10);
 
 class TlsTest : public testing::Test {
  protected:
@@ -164,6 +167,7 @@ TEST_F(TlsTest, AFloodOfBadHandshakesDoesNotFloodTheLog) {
   const std::string log = testing::internal::GetCapturedStderr();
   const int64_t seconds = absl::ToInt64Seconds(SystemClock().Monotonic() - start);
   EXPECT_THAT(log, HasSubstr("warning grpc message=\"Handshake failed"));
+  EXPECT_THAT(log, HasSubstr("reason=UNAUTHENTICATED"));
   // Ten for each second it touched.
   EXPECT_LE(std::count(log.begin(), log.end(), '\n'), 10 * (seconds + 2));
 }
@@ -332,6 +336,76 @@ TEST_F(TlsTest, PinSurvivesBadServers) {
                 },
                 absl::Milliseconds(200)),
             absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(TlsTest, CheckFindsNothingWhereCallsGetThrough) {
+  StartMutual();
+  EXPECT_EQ(CheckTls(Address(), pki_.Issue(pki_.NodeSpec("web1")), pki_.ca_pem(), kLong),
+            absl::OkStatus());
+  TearDown();
+  Start(TlsServerCredentials(pki_.Issue(pki_.ServerSpec())));
+  EXPECT_EQ(CheckTls(Address(), {}, pki_.ca_pem(), kLong), absl::OkStatus());
+}
+
+TEST_F(TlsTest, CheckSaysWhichCertificateIsNotTaken) {
+  StartMutual();
+  CertificateSpec expired = pki_.NodeSpec("web1");
+  expired.not_after = absl::Now() - absl::Seconds(2);
+  const TlsIdentity node = pki_.Issue(pki_.NodeSpec("web1"));
+  const TlsIdentity foreign = foreign_.Issue(foreign_.NodeSpec("web1"));
+  const struct {
+    TlsIdentity identity;
+    std::string ca_pem;
+    std::string why;
+    std::string remedy;
+  } wrong[] = {
+      {foreign, pki_.ca_pem(),
+       "it is the manager, but it does not take the certificate of this node",
+       "join the node again"},
+      {pki_.Issue(expired), pki_.ca_pem(), "does not take the certificate", "compare the clocks"},
+      {{}, pki_.ca_pem(), "it is the manager, but it wants a certificate", "listen.enrollment"},
+      {node, foreign_.ca_pem(), "it shows a certificate that is not a manager's of this cluster",
+       "join the node again"},
+  };
+  for (const auto& one : wrong) {
+    const absl::Status status = CheckTls(Address(), one.identity, one.ca_pem, kLong);
+    EXPECT_EQ(ReasonOf(status), Reason::kUnauthenticated) << status;
+    EXPECT_THAT(
+        std::string(status.message()),
+        testing::AllOf(testing::StartsWith("manager at " + Address() + ": "), HasSubstr(one.why)));
+    EXPECT_THAT(RemedyOf(status), HasSubstr(one.remedy));
+  }
+  const absl::Status status = CheckTls(Address(), foreign, pki_.ca_pem(), kLong);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr(ParseCertificate(foreign.certificate_chain_pem)->serial));
+}
+
+TEST_F(TlsTest, CheckTellsManagersFromOtherServers) {
+  CertificateSpec other_name = pki_.ServerSpec();
+  other_name.dns_names = {"web2"};
+  const TlsIdentity node = pki_.Issue(pki_.NodeSpec("web1"));
+  for (const TlsIdentity& server :
+       {pki_.Issue(other_name), node, foreign_.Issue(foreign_.ServerSpec())}) {
+    const LoopbackServer peer([&](int client) { ServeTls(client, server, TLS1_3_VERSION); });
+    const absl::Status status = CheckTls(peer.address(), node, pki_.ca_pem(), kLong);
+    EXPECT_EQ(ReasonOf(status), Reason::kUnauthenticated) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("not a manager's of this cluster"));
+  }
+  const auto check = [&](const std::function<void(int)>& serve, absl::Duration timeout) {
+    const LoopbackServer peer(serve);
+    return CheckTls(peer.address(), node, pki_.ca_pem(), timeout).code();
+  };
+  EXPECT_EQ(check([](int) {}, kLong), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(check([](int) { absl::SleepFor(absl::Milliseconds(300)); }, absl::Milliseconds(100)),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(CheckTls("127.0.0.1:1", node, pki_.ca_pem(), kLong).code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(CheckTls("nowhere", node, pki_.ca_pem(), kLong).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CheckTls("127.0.0.1:1", {node.certificate_chain_pem, PrivateKey::Generate().ToPem()},
+                     pki_.ca_pem(), kLong)
+                .code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(PinTest, BadArguments) {
