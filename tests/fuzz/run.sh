@@ -1,9 +1,11 @@
 #!/bin/bash
-# tests/fuzz/run.sh [--seconds N] [--executions N] [--target NAME]... [--jobs N]: builds the fuzzers
-# (clang, libFuzzer, AddressSanitizer, UndefinedBehaviorSanitizer) and runs each for N seconds (5) or,
-# if given, N executions; only the targets named, --jobs of them side by side (1). Corpora grow in
-# build/fuzz/corpus and are used again. What is found is kept in build/fuzz/found/TARGET: mend it and
-# copy the input to tests/fuzz/corpus/TARGET, where every build tries it (docs/fuzzing.md).
+# tests/fuzz/run.sh [--seconds N] [--executions N] [--target NAME]... [--jobs N] [--fast]: builds the
+# fuzzers (clang, libFuzzer, AddressSanitizer, UndefinedBehaviorSanitizer) and runs each for N seconds
+# (5) or, if given, N executions; only the targets named, --jobs of them side by side (1). --fast
+# builds them without the sanitizers and optimized: only crashes and broken checks are seen, but in
+# several times as many executions. Corpora grow in build/fuzz/corpus and are used again. What is
+# found is kept in build/fuzz/found/TARGET: mend it and copy the input to tests/fuzz/corpus/TARGET,
+# where every build tries it (docs/fuzzing.md).
 #
 # Targets:
 #   agent_message    what a node sends: session conversions, engine, queue, cluster
@@ -21,7 +23,7 @@
 # with "N passed, N failed"; exits 0 only if nothing was found.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
-seconds=5 executions='' jobs=1 targets=()
+seconds=5 executions='' jobs=1 preset=fuzz targets=()
 mapfile -t all_targets < <(sed -n '/^# Targets:/,/^#$/s/^#   \([a-z_]*\) .*/\1/p' "${BASH_SOURCE[0]}")
 
 usage() { sed -n '2,/^set -u/{s/^# \{0,1\}//;/^set -u/d;p}' "${BASH_SOURCE[0]}"; }
@@ -29,6 +31,7 @@ usage() { sed -n '2,/^set -u/{s/^# \{0,1\}//;/^set -u/d;p}' "${BASH_SOURCE[0]}";
 while (($#)); do
   case $1 in
     -h | --help) usage; exit 0 ;;
+    --fast) preset=fuzz-fast ;;
     --seconds | --executions | --jobs)
       [[ ${2-} =~ ^[1-9][0-9]*$ ]] || { echo "run.sh: $1 needs a number above 0" >&2; exit 2; }
       printf -v "${1#--}" '%s' "$2"
@@ -46,10 +49,11 @@ while (($#)); do
 done
 ((${#targets[@]})) || targets=("${all_targets[@]}")
 
-work=build/fuzz
+work=build/fuzz programs=build/$preset/fuzz
 mkdir -p "$work"
-{ cmake --preset fuzz && cmake --build --preset fuzz -j 2 --target hostq_fuzz_seeds "${targets[@]/#/fuzz_}" &&
-  "$work/fuzz/hostq_fuzz_seeds" "$work/seeds"; } >"$work/build.log" 2>&1 ||
+{ cmake --preset "$preset" &&
+  cmake --build --preset "$preset" -j 2 --target hostq_fuzz_seeds "${targets[@]/#/fuzz_}" &&
+  "$programs/hostq_fuzz_seeds" "$work/seeds"; } >"$work/build.log" 2>&1 ||
   { tail -n 40 "$work/build.log"; echo "0 passed, 1 failed"; exit 1; }
 
 # Journals are written in memory: the disk is not what is looked at.
@@ -66,7 +70,7 @@ fuzz() { # TARGET
   [[ $executions ]] && limit=(-runs="$executions")
   [[ -d tests/fuzz/corpus/$1 ]] && begin+=("tests/fuzz/corpus/$1")
   mkdir -p "$corpus" "$found"
-  "$work/fuzz/fuzz_$1" "${limit[@]}" -max_len=4096 -entropic=0 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  "$programs/fuzz_$1" "${limit[@]}" -max_len=4096 -entropic=0 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$found/" "$corpus" "${begin[@]}" >"$work/$1.log" 2>&1
 }
 
