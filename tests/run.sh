@@ -11,12 +11,14 @@
 #                disks that are full or read-only, with databases that are damaged
 #   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
 #   fuzz         every fuzzer for 5 s (tests/fuzz/run.sh)
+#   mutations    whether the simulation finds three bugs of its collection (tests/simulation/mutations.sh
+#                has all of them)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release system crash tsan asan tidy coverage fuzz)
+all_tiers=(format release system crash tsan asan tidy coverage fuzz mutations)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -37,6 +39,7 @@ tier_asan() { build_and_test asan; }
 tier_tsan() { build_and_test tsan; }
 tier_coverage() { tests/coverage.sh; }
 tier_fuzz() { tests/fuzz/run.sh --seconds 5; }
+tier_mutations() { tests/simulation/mutations.sh --seeds 300 01- 05- 12-; }
 
 tier_tidy() {
   cmake --preset dev && cmake --build --preset dev --target hostq_proto hostq_proto_grpc || return 1
