@@ -50,6 +50,8 @@ absl::StatusOr<StepResult> SetQuota(Host& host, const v1::Account& account, cons
     return Skipped(absl::StrCat("no limit: there are no quotas on ", mount.mount_point));
   }
   if (!before.ok()) return before.status();
+  // Limits can be written and read back where nothing enforces them.
+  if (wanted != 0) HOSTQ_RETURN_IF_ERROR(host.quotas().CheckEnforced(mount));
   const std::string so =
       absl::StrCat("quota of uid ", uid, " on ", mount.mount_point, " is ", FormatSize(wanted));
   StepResult result = Unchanged(so);

@@ -33,6 +33,8 @@ absl::StatusOr<bool> HasGroup(Host& host, const v1::Account& account) {
 
 absl::StatusOr<StepResult> EnsureGroup(Host& host, const v1::Account& account) {
   const std::string so = absl::StrCat("group ", account.user(), " has gid ", account.gid());
+  // A foreign user mostly has a group like it: the user is what to tell of.
+  HOSTQ_RETURN_IF_ERROR(CheckIdentity(host, account));
   HOSTQ_ASSIGN_OR_RETURN(const bool there, HasGroup(host, account));
   if (there) return Unchanged(so);
   HOSTQ_RETURN_IF_ERROR(host.users().AddGroup({account.user(), account.gid()}));

@@ -55,12 +55,14 @@ TEST_F(CreateAccountTest, OtherRolesDoNothing) {
 
 TEST_F(CreateAccountTest, UserConflicts) {
   storage.user_table["exampleco"] = {"exampleco", 3000, 3000, "/home/x", "/bin/sh", true};
+  storage.group_table = {{"exampleco", {"exampleco", 3000}}};
   EXPECT_EQ(RunWork(create, kStorage, storage).reason, Reason::kUserNameTaken);
   storage.user_table.clear();
+  storage.group_table.clear();
   storage.user_table["other"] = {"other", 2001, 100, "/home/x", "/bin/sh", true};
   Outcome outcome = RunWork(create, kStorage, storage);
   EXPECT_EQ(outcome.reason, Reason::kUidTaken);
-  EXPECT_EQ(outcome.steps["user"].evidence["user"], "other");
+  EXPECT_EQ(outcome.steps["group"].evidence["user"], "other");
   storage.user_table.clear();
   storage.group_table = {{"other", {"other", 2001}}};
   EXPECT_EQ(RunWork(create, kStorage, storage).reason, Reason::kGidTaken);
@@ -118,6 +120,10 @@ TEST_F(CreateAccountTest, StorageTakesNobodysHome) {
 TEST_F(CreateAccountTest, QuotaFailuresOnTheStorageNode) {
   server().quotas_enabled = false;
   EXPECT_EQ(RunWork(create, kStorage, storage).reason, Reason::kQuotaNotEnabled);
+  server().quotas_enabled = true;
+  server().quotas_enforced = false;  // could be written and read back
+  EXPECT_EQ(RunWork(create, kStorage, storage).reason, Reason::kQuotaNotEnabled);
+  server().quotas_enabled = false;
   Account().set_quota_bytes(0);  // no limit was asked for: none is missing
   const Outcome outcome = RunWork(create, kStorage, storage);
   EXPECT_EQ(outcome.reason, Reason::kNone);

@@ -1,0 +1,6 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# The agent is there, keeps its connection, and says nothing (SIGSTOP).
+reason=NODE_OFFLINE
+also=NOT_ACCEPTED
+inject() { daemon web1 agent pause; }
+cure() { daemon web1 agent continue; }

@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# The agent was stopped.
+reason=NODE_OFFLINE
+inject() { daemon web1 agent stop; }
+cure() { daemon web1 agent start; }

@@ -1,0 +1,5 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# The login name exists on the node, with another uid.
+reason=USER_NAME_TAKEN heals=retry
+inject() { on web1 useradd --no-create-home --uid 4321 --shell /usr/sbin/nologin "$user"; }
+cure() { on web1 userdel "$user"; }
