@@ -78,6 +78,8 @@ absl::Status CheckArpSilenced(Host& host);
 
 // What an account's user must not be: another's. Reasons: USER_NAME_TAKEN, UID_TAKEN.
 absl::Status CheckIdentity(Host& host, const v1::Account& account);
+// The account's user. Reasons: as above, USER_MISSING.
+absl::StatusOr<User> FindOwnUser(Host& host, const v1::Account& account);
 // A step of a deletion. Where the name or the uid is another's (its creation was refused there for
 // that very reason), nothing is the account's: the step is skipped, and says so.
 Step RemovalStep(std::string name, const v1::Account& account, StepFunction run,

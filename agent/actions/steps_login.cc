@@ -43,16 +43,6 @@ absl::StatusOr<std::optional<Before>> ReadNote(Host& host, const v1::Account& ac
   return std::optional<Before>(before);
 }
 
-absl::StatusOr<User> FindOwnUser(Host& host, const v1::Account& account) {
-  HOSTQ_RETURN_IF_ERROR(CheckIdentity(host, account));
-  HOSTQ_ASSIGN_OR_RETURN(auto user, host.users().FindUser(account.user()));
-  if (!user) {
-    return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kUserMissing,
-                     absl::StrCat("there is no user ", account.user(), " on this node"));
-  }
-  return *std::move(user);
-}
-
 std::string NologinShell(Host& host) {
   return host.system().FindTool("nologin").value_or("/bin/false");
 }

@@ -43,7 +43,9 @@ bool IsUnlimitedAnyway(const absl::Status& status, int64_t wanted) {
 absl::StatusOr<StepResult> SetQuota(Host& host, const v1::Account& account, const HomePlace& place,
                                     int64_t wanted) {
   const uint32_t uid = account.uid();
-  HOSTQ_RETURN_IF_ERROR(CheckIdentity(host, account));
+  // Taking a limit away is also for what is left of an account.
+  HOSTQ_RETURN_IF_ERROR(wanted == 0 ? CheckIdentity(host, account)
+                                    : FindOwnUser(host, account).status());
   HOSTQ_ASSIGN_OR_RETURN(const Mount mount, FindHomeMount(host, account, place));
   const auto before = host.quotas().Get(mount, uid);
   if (IsUnlimitedAnyway(before.status(), wanted)) {

@@ -130,6 +130,16 @@ absl::Status CheckIdentity(Host& host, const v1::Account& account) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<User> FindOwnUser(Host& host, const v1::Account& account) {
+  HOSTQ_RETURN_IF_ERROR(CheckIdentity(host, account));
+  HOSTQ_ASSIGN_OR_RETURN(auto user, host.users().FindUser(account.user()));
+  if (!user) {
+    return Conflict(Reason::kUserMissing,
+                    absl::StrCat("there is no user ", account.user(), " on this node"));
+  }
+  return *std::move(user);
+}
+
 Step RemovalStep(std::string name, const v1::Account& account, StepFunction run,
                  absl::Duration timeout) {
   return MakeStep(

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
@@ -186,7 +187,7 @@ grpc::ServerUnaryReactor* CommandService::SkipCommand(grpc::CallbackServerContex
   if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
   if (!id.ok()) return done(id.status()), reactor;
-  if (request->note().empty() || request->note().size() > kMaxNote) {
+  if (absl::StripAsciiWhitespace(request->note()).empty() || request->note().size() > kMaxNote) {
     done(InvalidField(Reason::kInvalidArgument, "note",
                       absl::StrCat("say why, in at most ", kMaxNote, " characters")));
     return reactor;
@@ -244,11 +245,14 @@ grpc::ServerUnaryReactor* CommandService::ListFindings(grpc::CallbackServerConte
   const Done done = DoneOf(reactor);
   if (!Admit(backend_, *context, done)) return reactor;
   backend_.engine.Read(
-      [request, response, done](const hostq::manager::Queue& queue, const Now& now) {
+      [this, request, response, done](const hostq::manager::Queue& queue, const Now& now) {
         if (!request->node().empty() && queue.FindNode(request->node()) == nullptr) {
           return done(UnknownNode(request->node()));
         }
         std::vector<Finding> findings = ExplainNodes(queue, now);
+        if (const absl::Status failed = backend_.engine.failed(); !failed.ok()) {
+          findings.insert(findings.begin(), ExplainStore(failed, backend_.engine.failed_since()));
+        }
         std::vector<Finding> of_tasks = ExplainAll(queue, now, request->include_all());
         findings.insert(findings.end(), std::make_move_iterator(of_tasks.begin()),
                         std::make_move_iterator(of_tasks.end()));

@@ -168,7 +168,7 @@ absl::StatusOr<ChangeSet> Cluster::PauseNode(absl::string_view name, absl::strin
                                              absl::string_view actor, const Now& now) {
   const storage::v1::Node* old = FindNode(name);
   if (old == nullptr) return UnknownNode(name);
-  if (note.empty()) {
+  if (absl::StripAsciiWhitespace(note).empty()) {
     return InvalidField(Reason::kInvalidArgument, "note", "missing; wanted: why it is paused");
   }
   HOSTQ_RETURN_IF_ERROR(CheckText("note", note, kMaxPauseNote));

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/error.h"
@@ -75,7 +76,7 @@ std::string PauseRowKey(const storage::v1::Pause& row) {
 absl::StatusOr<ChangeSet> Cluster::PauseCommands(const PauseKey& what, absl::string_view note,
                                                  absl::string_view actor, const Now& now) {
   HOSTQ_RETURN_IF_ERROR(CheckWhat(what));
-  if (note.empty()) {
+  if (absl::StripAsciiWhitespace(note).empty()) {
     return InvalidField(Reason::kInvalidArgument, "note", "missing; wanted: why it is paused");
   }
   HOSTQ_RETURN_IF_ERROR(CheckText("note", note, kMaxPauseNote));

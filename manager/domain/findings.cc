@@ -174,6 +174,13 @@ class Explainer {
                                 "less and less often, at most 10 minutes apart")
            : absl::StrCat("gave up on attempt ", task_.attempt, ": ", task_.message));
     Cause(task_.reason);
+    if (finding_.owner == Owner::kNobody) {
+      // What passes by itself has come too often.
+      finding_.owner = Owner::kAgent;
+      finding_.remedy =
+          "find out why NODE does not get to the end of it (journalctl -u hostq-agent), "
+          "then: hostq command retry COMMAND";
+    }
     Since();
   }
 
@@ -374,6 +381,18 @@ class Explainer {
 };
 
 }  // namespace
+
+Finding ExplainStore(const absl::Status& failed, absl::Time since) {
+  const ReasonInfo& info = InfoOf(Reason::kStoreUnavailable);
+  Finding finding;
+  finding.reason = Reason::kStoreUnavailable;
+  finding.since = since;
+  finding.owner = info.owner;
+  finding.summary = absl::StrCat(failed.message(), "; what is shown is from before");
+  finding.remedy = std::string(info.remedy);
+  finding.stuck = true;
+  return finding;
+}
 
 std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
                                   const FindingThresholds& thresholds) {

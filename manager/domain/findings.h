@@ -45,6 +45,9 @@ struct Finding {
 std::optional<Finding> Explain(const Queue& queue, const Command& command, const Task& task,
                                const Now& now, const FindingThresholds& thresholds = {});
 
+// The manager cannot write its database, `since` when.
+Finding ExplainStore(const absl::Status& failed, absl::Time since);
+
 // What is wrong with nodes and with the manager itself, whether or not a task waits for it: such
 // findings have no command, and that of the manager no node.
 std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,

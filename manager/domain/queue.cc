@@ -159,12 +159,26 @@ absl::Duration Queue::BlindDelay(int attempt) {
   return std::min(kLongestBlindDelay, absl::Seconds(30) * (1 << std::clamp(attempt - 1, 0, 10)));
 }
 
+bool Queue::BlindlyDue(const Task& task, const Now& now) {
+  return !IsCovered(task.reason) &&
+         now.monotonic - task.phase_monotonic >= BlindDelay(task.attempt);
+}
+
 std::vector<std::string> Queue::NodesToCheck(const Now& now) {
   std::vector<std::string> due;
   for (auto& [name, ailing] : ailing_) {
     const NodeState* node = FindNode(name);
     const bool answers = node != nullptr && node->connected() && !node->paused && !node->draining;
-    if (!answers || ailing.tasks.empty() || ailing.next_check > now.monotonic) continue;
+    if (!answers || ailing.next_check > now.monotonic) continue;
+    const std::string& node_name = name;
+    const bool wanted = std::any_of(ailing.tasks.begin(), ailing.tasks.end(), [&](CommandId id) {
+      const Task& task = *FindRef(id, node_name).task;
+      return IsCovered(task.reason) || BlindlyDue(task, now);
+    });
+    if (!wanted) {
+      ailing.next_check = now.monotonic + policy_.check.initial;
+      continue;
+    }
     ailing.next_check = now.monotonic + BackoffDelay(policy_.check, ++ailing.checks, random_);
     due.push_back(name);
   }
@@ -182,9 +196,7 @@ void Queue::NodeChecked(const NodeCheck& check, const Now& now, Changes& out) {
       return std::find(reasons.begin(), reasons.end(), task.reason) != reasons.end();
     };
     const bool mended = in(check.covered) && !in(check.reasons);
-    const bool due =
-        !IsCovered(task.reason) && now.monotonic - task.phase_monotonic >= BlindDelay(task.attempt);
-    if (mended || due) Move(ref, Phase::kQueued, kManager, now, out);
+    if (mended || BlindlyDue(task, now)) Move(ref, Phase::kQueued, kManager, now, out);
   }
   Dispatch(now, out);
 }

@@ -94,7 +94,8 @@ class Queue {
   // Tasks that were parked for their node's environment go on if the check covered their reason and
   // did not find it. What no check covers is tried again now and then (BlindDelay).
   void NodeChecked(const NodeCheck& check, const Now& now, Changes& out);
-  // Nodes that should be looked at now, because tasks are parked for their environment.
+  // Nodes that should be looked at now, because tasks are parked for their environment: what a
+  // check covers, or what is due to be tried again without one.
   std::vector<std::string> NodesToCheck(const Now& now);
   // Ends its session and cancels its unfinished tasks.
   void RemoveNode(absl::string_view name, const Now& now, absl::string_view actor, Changes& out);
@@ -164,6 +165,7 @@ class Queue {
   // What no check covers is tried again at this pace at the end.
   static constexpr absl::Duration kLongestBlindDelay = absl::Minutes(10);
   static absl::Duration BlindDelay(int attempt);
+  static bool BlindlyDue(const Task& task, const Now& now);
   static bool TooManyFailed(const Command& command);
   // All tasks of the earlier stages are finished, and none of them cancelled or expired.
   static bool StageReached(const Command& command, int stage);
@@ -223,6 +225,7 @@ class Queue {
                Changes& out);
   // The node does not have what it had accepted: sent again, and the node sees what is there.
   void Lose(Ref ref, const Now& now, Changes& out);
+  void AddAttempt(Ref ref, Reason reason, absl::string_view message, const Now& now, Changes& out);
   void Delay(Command& command, const Now& now);
   void TryAgain(Ref ref, absl::string_view actor, const Now& now, Changes& out);
   // The next command on the task's node and key that supersedes it. Null: none.

@@ -125,6 +125,7 @@ void Queue::Refused(const Lease& lease, Reason reason, absl::string_view message
   const Ref ref = FindLease(lease);
   if (!ref) return;
   Task& task = *ref.task;
+  AddAttempt(ref, reason, message, now, out);
   ++task.refusals;
   task.reason = reason;
   task.message = std::string(message);

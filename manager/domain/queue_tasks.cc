@@ -233,6 +233,15 @@ void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now
   BackOff(ref, rules.backoff, task.failures, actor, now, out);
 }
 
+// Of a lease that ended without a result of the node's.
+void Queue::AddAttempt(Ref ref, Reason reason, absl::string_view message, const Now& now,
+                       Changes& out) {
+  const Task& task = *ref.task;
+  out.mutations.push_back(InsertAttempt{ref.command->id, task.node,
+                                        Attempt{task.attempt, task.epoch, task.phase_time, now.wall,
+                                                reason, std::string(message), ""}});
+}
+
 void Queue::Lose(Ref ref, const Now& now, Changes& out) {
   Begin(*ref.task, now);  // for all that is known
   if (now.wall - ref.task->loss_time > policy_.loss_window) {
@@ -242,6 +251,7 @@ void Queue::Lose(Ref ref, const Now& now, Changes& out) {
   ++ref.task->losses;
   ref.task->reason = Reason::kOutcomeUnknown;
   ref.task->message = "the node no longer has what it had accepted (was its journal lost?)";
+  AddAttempt(ref, ref.task->reason, ref.task->message, now, out);
   if (ref.task->phase != Phase::kUnknown) Move(ref, Phase::kUnknown, kManager, now, out);
   if (EndIfUnwanted(ref, now, out)) return;
   if (ref.task->losses > policy_.max_losses) {

@@ -106,6 +106,11 @@ absl::Status Engine::failed() const {
   return failed_;
 }
 
+absl::Time Engine::failed_since() const {
+  const MutexLock lock(mutex_);
+  return failed_since_;
+}
+
 int64_t Engine::last_sequence() const {
   const MutexLock lock(mutex_);
   return committed_sequence_;
@@ -219,6 +224,7 @@ void Engine::Fail(const absl::Status& status) {
   {
     const MutexLock lock(mutex_);
     failed_ = sticky;
+    failed_since_ = clock_.Now();
   }
   // What is in memory is ahead of what is stored: nobody may act on it.
   for (const auto& [id, session] : sessions_) session->Close(sticky);

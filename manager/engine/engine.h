@@ -171,6 +171,8 @@ class Engine {
 
   // OK until a commit has failed.
   absl::Status failed() const;
+  // Since when; meaningless while it is OK.
+  absl::Time failed_since() const;
 
  private:
   using Input = std::function<void(const Now&)>;
@@ -228,6 +230,7 @@ class Engine {
   size_t mailbox_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status failed_ ABSL_GUARDED_BY(mutex_);
+  absl::Time failed_since_ ABSL_GUARDED_BY(mutex_);
   int64_t committed_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::pair<uint64_t, std::shared_ptr<Listener>>> listeners_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_listener_ ABSL_GUARDED_BY(mutex_) = 1;

@@ -35,6 +35,13 @@ account_delete() {
   hostq account delete "$domain" --yes --wait --timeout 60s
 }
 
+# web1's agent begins anew with these lines in its policy.
+agent_policy() { # LINES
+  # shellcheck disable=SC2016
+  on web1 sh -c 'printf "state_dir = \"/var/lib/hostq/agent\"\n[policy]\n%s\n" "$1" >/etc/hostq/agent.toml' sh "$1"
+  daemon web1 agent restart && soon 60 node_is web1 READY
+}
+
 now() { date +%s.%N; }
 since() { awk -v from="$1" -v to="$(now)" 'BEGIN { printf "%.1f", to - from }'; }
 nothing_stuck() { holds '[.findings[]? | select(.stuck)] | length == 0' hostq stuck; }

@@ -343,6 +343,13 @@ TEST_F(SetQuotaTest, OtherFailures) {
   EXPECT_EQ(RunWork(account_quota, kStorage, storage).reason, Reason::kQuotaUnsupportedFilesystem);
 }
 
+TEST_F(SetQuotaTest, WithoutItsUserThereIsNothingToLimit) {
+  storage.user_table.clear();
+  storage.group_table.clear();
+  EXPECT_EQ(RunWork(account_quota, kStorage, storage).reason, Reason::kUserMissing);
+  EXPECT_EQ(server().limits[2001], 10LL << 30);
+}
+
 TEST_F(SetQuotaTest, WhatIsNotAMultipleOfAKibibyteIsRoundedUp) {
   account_quota.mutable_set_account_quota()->mutable_account()->set_quota_bytes(1000);
   ExpectTwice(account_quota, kStorage, storage);

@@ -283,6 +283,18 @@ TEST(FindingsTest, NodesWithWrongClocksOldCertificatesOrResultsLeftAreNamed) {
   EXPECT_EQ(findings[0].since, hello.certificate_expire_time - absl::Hours(10));
 }
 
+TEST(FindingsTest, ManagerThatCannotWriteIsStuckItself) {
+  const absl::Time since = absl::FromUnixSeconds(1'700'000'000);
+  const Finding finding = ExplainStore(absl::UnavailableError("the disk is full"), since);
+  EXPECT_EQ(finding.reason, Reason::kStoreUnavailable);
+  EXPECT_EQ(finding.owner, Owner::kManager);
+  EXPECT_EQ(finding.since, since);
+  EXPECT_TRUE(finding.stuck);
+  EXPECT_TRUE(finding.node.empty());
+  EXPECT_NE(finding.summary.find("the disk is full"), std::string::npos) << finding.summary;
+  EXPECT_FALSE(finding.remedy.empty());
+}
+
 TEST(FindingsTest, FanOutNamesWhoIsInFront) {
   QueueHarness h;
   for (const char* node : {"web1", "web2"}) {

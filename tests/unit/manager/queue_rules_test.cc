@@ -97,16 +97,20 @@ TEST(QueueRulesTest, WhatNoCheckSeesIsTriedAgainLessAndLessOften) {
   const CommandId id = h.Submit("a/x", {{"web1", 0}});
   const absl::Time begin = h.now.wall;
   int attempts = 0;
+  int checks = 0;
   for (int seconds = 0; seconds < 3600; seconds += 10) {
     if (h.PhaseOf(id, "web1") == Phase::kLeased) {
       h.Result(h.LeaseOf(id, "web1"), Reason::kShareBusy);
       ++attempts;
     }
     h.Advance(absl::Seconds(10));
+    if (h.queue.NodesToCheck(h.now).empty()) continue;
     h.Check("web1", {});
+    ++checks;
   }
   EXPECT_GE(attempts, 8);
   EXPECT_LE(attempts, 11) << "30 s, 1, 2, 4, 8 minutes, then every 10";
+  EXPECT_LE(checks, 11) << "a check that can see nothing is made only to try again";
   const Command& command = *h.queue.Find(id);
   const auto finding = Explain(h.queue, command, command.tasks[0], h.now);
   EXPECT_EQ(finding->since, begin) << "not since its last attempt";
@@ -290,6 +294,23 @@ TEST(QueueRulesTest, LossesCountWithinTheirWindow) {
     h.Connect("web1");
     ASSERT_EQ(h.PhaseOf(id, "web1"), Phase::kLeased) << "never more than three in 72 h";
   }
+}
+
+TEST(QueueRulesTest, ParkedAfterItsLossesItWaitsForSomebody) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  for (int i = 0; i < 4; ++i) {
+    h.Accept(h.LeaseOf(id, "web1"));
+    h.Connect("web1");
+  }
+  ASSERT_EQ(h.PhaseOf(id, "web1"), Phase::kParked);
+  const Command& command = *h.queue.Find(id);
+  const auto finding = Explain(h.queue, command, command.tasks[0], h.now);
+  EXPECT_EQ(finding->cause, Reason::kOutcomeUnknown);
+  EXPECT_EQ(finding->owner, Owner::kAgent) << "nothing happens by itself any more";
+  EXPECT_NE(finding->remedy.find("hostq command retry"), std::string::npos) << finding->remedy;
 }
 
 }  // namespace
