@@ -14,11 +14,12 @@
 #   mutations    whether the simulation finds three bugs of its collection (tests/simulation/mutations.sh
 #                has all of them)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses
+#   faults       the cluster in the lab broken in every way of tests/system/faults: named, mended, done
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release system crash tsan asan tidy coverage fuzz mutations)
+all_tiers=(format release system faults crash tsan asan tidy coverage fuzz mutations)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -53,9 +54,18 @@ tier_crash() {
   return $bad
 }
 
+need_release() {
+  [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; }
+}
+
 tier_system() {
-  [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; } || return 1
+  need_release || return
   deploy/lab/run.sh --timeout 600 tests/system/main-job.sh
+}
+
+tier_faults() {
+  need_release || return
+  tests/system/faults/run.sh
 }
 
 # Adds what a tier's log says was run: ctest's summary, lines "N passed, N failed", else the tier

@@ -89,6 +89,7 @@ fill "$run/manager"
 check "soon a command is refused with STORE_UNAVAILABLE" eventually 20 says STORE_UNAVAILABLE bind_address 2001:db8::2
 check "and the next" says STORE_UNAVAILABLE bind_address 2001:db8::3
 check "reading goes on" shows n1 hostq node list
+check "hostq stuck names the manager itself" shows STORE_UNAVAILABLE hostq stuck
 check "what was acknowledged is there" shows 2001:db8::1 hostq command list --all
 check "the process is" running "$manager"
 rm "$run"/manager/filler*
