@@ -35,6 +35,30 @@ account_delete() {
   hostq account delete "$domain" --yes --wait --timeout 60s
 }
 
+# The work is to mount the share on web1, which does not have it.
+mount_share() { hostq share mount home --source 203.0.113.1:/chroot/home --at /home --node web1 "$@"; }
+# shellcheck disable=SC2317
+work_is_mounting() {
+  prepare() { hostq share unmount home --node web1 --wait; }
+  submit() { mount_share; }
+  key() { echo share/home; }
+  tidy() { :; }
+}
+# The work is to unmount it.
+# shellcheck disable=SC2317
+work_is_unmounting() {
+  submit() { hostq share unmount home --node web1; }
+  key() { echo share/home; }
+  tidy() { mount_share --wait; }
+}
+
+# What storage1 exports, other than before.
+change_exports() { # SED
+  # shellcheck disable=SC2016
+  on storage1 sh -c 'cp /etc/exports /run/exports.kept; sed -i "$1" /etc/exports; exportfs -ra; exportfs -f' sh "$1"
+}
+restore_exports() { on storage1 sh -c 'cp /run/exports.kept /etc/exports; exportfs -ra'; }
+
 # web1's agent begins anew with these lines in its policy.
 agent_policy() { # LINES
   # shellcheck disable=SC2016

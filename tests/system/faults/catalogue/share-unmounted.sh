@@ -2,4 +2,4 @@
 # Somebody has unmounted the share on a node.
 reason=SHARE_NOT_MOUNTED
 inject() { on web1 umount /chroot/home; }
-cure() { hostq share mount home --source 203.0.113.1:/chroot/home --at /home --node web1 --wait; }
+cure() { mount_share --wait; }
