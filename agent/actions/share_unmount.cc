@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "agent/actions/plans.h"
 #include "agent/actions/share_note.h"
@@ -9,7 +11,10 @@ namespace hostq::agent {
 namespace {
 
 absl::StatusOr<StepResult> UnmountIt(Host& host, const v1::Share& share) {
-  HOSTQ_ASSIGN_OR_RETURN(const std::string target, ResolveLink(host, share.mount_point()));
+  absl::StatusOr<std::string> resolved = ResolveLink(host, share.mount_point());
+  // Nothing is there, so nothing is mounted there.
+  if (ReasonOf(resolved.status()) == Reason::kMountPointMissing) resolved = share.mount_point();
+  HOSTQ_ASSIGN_OR_RETURN(const std::string target, std::move(resolved));
   const std::string so = absl::StrCat("nothing is mounted on ", target);
   HOSTQ_ASSIGN_OR_RETURN(const auto mounts, host.mounts().List());
   const Mount* const mount = MountAt(mounts, target);

@@ -59,11 +59,14 @@ change_exports() { # SED
 }
 restore_exports() { on storage1 sh -c 'cp /run/exports.kept /etc/exports; exportfs -ra'; }
 
-# web1's agent begins anew with these lines in its policy.
+# The agents of the web servers begin anew with these lines in their policy.
 agent_policy() { # LINES
-  # shellcheck disable=SC2016
-  on web1 sh -c 'printf "state_dir = \"/var/lib/hostq/agent\"\n[policy]\n%s\n" "$1" >/etc/hostq/agent.toml' sh "$1"
-  daemon web1 agent restart && soon 60 node_is web1 READY
+  local host
+  for host in web1 web2; do
+    # shellcheck disable=SC2016
+    on "$host" sh -c 'printf "state_dir = \"/var/lib/hostq/agent\"\n[policy]\n%s\n" "$1" >/etc/hostq/agent.toml' sh "$1"
+    daemon "$host" agent restart && soon 60 node_is "$host" READY || return
+  done
 }
 
 now() { date +%s.%N; }

@@ -98,6 +98,14 @@ TEST_F(ShareTest, DeadServerUnderTheMountIsNamed) {
   EXPECT_EQ(RunWork(unmount, kApp, app).reason, Reason::kNone);  // needs no server
 }
 
+TEST_F(ShareTest, WithoutAMountPointNothingIsMountedThere) {
+  app.links.clear();
+  app.directories.clear();
+  const Outcome outcome = RunWork(unmount, kApp, app);
+  EXPECT_EQ(outcome.reason, Reason::kNone);
+  EXPECT_TRUE(app.changes.empty());
+}
+
 TEST_F(ShareTest, MountedByHandIsUsedButNotUnmounted) {
   Mounted();
   app.volatile_notes.clear();
