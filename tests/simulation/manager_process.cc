@@ -331,13 +331,23 @@ void SimulatedManager::CheckFindings() {
         queue.commands().size() != model_.active_commands()) {
       model_.Violate("the queue and the store do not have the same tasks");
     }
+    whys_.clear();
     for (const auto& [id, command] : queue.commands()) {
       for (const manager::Task& task : command.tasks) {
         if (task.live()) CheckFinding(queue, command, task, now, model_);
+        const auto finding = Explain(queue, command, task, now);
+        if (!finding) continue;
+        whys_[manager::TaskIdOf(id, task.node)] =
+            absl::StrCat(NameOf(finding->reason), ": ", finding->summary);
       }
     }
   });
   Wake();
+}
+
+std::string SimulatedManager::WhyOf(const std::string& task_id) const {
+  const auto found = whys_.find(task_id);
+  return found == whys_.end() ? "" : found->second;
 }
 
 // --- streams ---

@@ -55,6 +55,8 @@ class SimulatedManager final : public ManagerSide {
   void RemoveNode(const std::string& node, Done done);
   // Every task that lives has a finding, and what it says is so.
   void CheckFindings();
+  // What the last check found of a task.
+  std::string WhyOf(const std::string& task_id) const;
 
   MachineClock& clock() { return clock_; }
   manager::Store& store() { return disk_; }
@@ -82,6 +84,7 @@ class SimulatedManager final : public ManagerSide {
   Simulator& simulator_;
   Network& network_;
   Model& model_;
+  std::map<std::string, std::string> whys_;  // by task id
   Trace& trace_;
   Dice dice_;
   MachineClock clock_;

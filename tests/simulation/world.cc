@@ -9,6 +9,7 @@ namespace hostq::simulation {
 namespace {
 
 // Long after the last backoff (5 min), wedge and refusal have passed.
+constexpr absl::Duration kLongestDelay = absl::Minutes(10);
 constexpr absl::Duration kDrainTime = absl::Hours(2);
 // A world takes some ten thousand.
 constexpr uint64_t kMaxSteps = 3'000'000;
@@ -58,7 +59,7 @@ void World::PlanRequests() {
     if (dice_.Chance(0.2)) request.priority = dice_.Roll(3) - 1;
     if (dice_.Chance(0.2)) request.max_parallel = 1 + dice_.Roll(2);
     if (dice_.Chance(0.15)) request.max_failures = dice_.Roll(2);
-    if (dice_.Chance(0.1)) request.delay = dice_.Between(absl::Seconds(1), absl::Minutes(10));
+    if (dice_.Chance(0.1)) request.delay = dice_.Between(absl::Seconds(1), kLongestDelay);
     for (const auto& node : nodes_) {
       if (!dice_.Chance(0.6)) continue;
       request.tasks.push_back({node->name(), staged ? dice_.Roll(2) : 0});
@@ -298,6 +299,12 @@ void World::Drain() {
   for (const CommandId id : model_.Parked()) {
     manager_->Act(SimulatedManager::Action::kRetry, id, [](const absl::Status&) {});
   }
+  // Accepted while the manager's clock was far ahead: to start after longer than anybody asked for.
+  const auto commands = manager_->store().ListCommands({.active_only = true});
+  for (const manager::Command& command : *commands) {
+    if (command.not_before <= manager_->clock().Now() + kLongestDelay) continue;
+    manager_->Act(SimulatedManager::Action::kCancel, command.id, [](const absl::Status&) {});
+  }
   manager_->CheckFindings();
   simulator_.After(absl::Seconds(20), [this] { Drain(); });
 }
@@ -314,8 +321,8 @@ std::string World::Describe() {
   for (const manager::Command& command : *commands) {
     for (const manager::Task& task : command.tasks) {
       if (!task.live()) continue;
-      absl::StrAppend(&text, "; ", manager::TaskIdOf(command.id, task.node), " is ",
-                      NameOf(task.phase));
+      const std::string id = manager::TaskIdOf(command.id, task.node);
+      absl::StrAppend(&text, "; ", id, " is ", NameOf(task.phase), " (", manager_->WhyOf(id), ")");
     }
   }
   return text;
