@@ -43,6 +43,7 @@ void TaskRunner::Add(const Assignment& assignment, std::vector<StepPlan> steps, 
   task.assignment = assignment;
   task.steps = std::move(steps);
   task.started = started;
+  task.start_deadline = StartDeadline(assignment);
   tasks_.push_back(std::move(task));
 }
 
@@ -54,6 +55,7 @@ void TaskRunner::Renew(const Assignment& assignment, std::vector<StepPlan> steps
     } else {
       task.assignment = assignment;
       task.steps = std::move(steps);
+      task.start_deadline = StartDeadline(assignment);
     }
     return;
   }
@@ -207,6 +209,15 @@ void TaskRunner::Fail(Task& task, Reason reason, absl::string_view message) {
   task.result.set_message(CleanText(message, kMaxMessageBytesOfStep));
 }
 
+// Once read from the clock, it follows the time that passes: a clock that is set changes nothing.
+absl::Duration TaskRunner::StartDeadline(const Assignment& assignment) const {
+  return clock_.Monotonic() + (assignment.start_before - clock_.Now());
+}
+
+bool TaskRunner::TooLate(const Task& task) const {
+  return !task.begun && !task.started && clock_.Monotonic() >= task.start_deadline;
+}
+
 bool TaskRunner::Overdue(const Task& task) const {
   const absl::Duration now = clock_.Monotonic();
   if (task.run_id != 0) return task.wedged && now >= task.wedged_since + kWedgedPatience;
@@ -227,6 +238,12 @@ bool TaskRunner::AdvanceOnce(Output& out) {
   for (auto it = tasks_.begin(); it != tasks_.end(); ++it) {
     Task& task = *it;
     const std::string& key = task.assignment.resource_key;
+    if (TooLate(task)) {
+      Fail(task, Reason::kInterrupted, "it was not started in time");
+      Finish(task, out);
+      tasks_.erase(it);
+      return true;
+    }
     if (!keys.insert(key).second) continue;
     if (!task.begun) {
       const bool may = !hold_ && !stopping_ && executor_ready_ && !Quarantined(key);
@@ -300,7 +317,7 @@ void TaskRunner::Finish(Task& task, Output& out) {
                                           : absl::StrCat(task.steps.size(), " steps, ", changed,
                                                          " changed something"));
   }
-  *result.mutable_start_time() = ToProto(task.start_time);
+  if (task.begun) *result.mutable_start_time() = ToProto(task.start_time);
   *result.mutable_finish_time() = ToProto(clock_.Now());
   Shrink(result);
   *result.mutable_lease() = ToProto(task.assignment.lease);
@@ -310,8 +327,9 @@ void TaskRunner::Finish(Task& task, Output& out) {
 absl::Duration TaskRunner::NextWake() const {
   absl::Duration next = absl::InfiniteDuration();
   for (const Task& task : tasks_) {
-    if (!task.begun) continue;
-    if (task.run_id == 0) {
+    if (!task.begun) {
+      if (!task.started) next = std::min(next, task.start_deadline);
+    } else if (task.run_id == 0) {
       next = std::min(next, task.deadline);
     } else if (task.wedged) {
       next = std::min(next, task.wedged_since + kWedgedPatience);

@@ -24,8 +24,8 @@ struct StepPlan {
 
 // Decides which step runs when: in order of acceptance per resource key, side by side across keys,
 // the steps of a task one after the other. Ends a task at its first failure (unless that step is
-// independent), at its timeout, or when its steps are done. Pure: what it wants done is appended to
-// an Output. Not thread-safe.
+// independent), at its timeout, when its steps are done, or when it was not begun in time. Pure:
+// what it wants done is appended to an Output. Not thread-safe.
 class TaskRunner {
  public:
   struct Output {
@@ -91,6 +91,7 @@ class TaskRunner {
     bool started = false;  // in the journal
     bool begun = false;    // in this process
     bool cancelled = false;
+    absl::Duration start_deadline;
     absl::Time start_time;
     absl::Duration deadline;
     size_t step = 0;      // next, or running
@@ -110,6 +111,9 @@ class TaskRunner {
   void Begin(Task& task, Output& out);
   // Starts the next step. True if instead the task is over.
   bool Continue(Task& task, Output& out);
+  absl::Duration StartDeadline(const Assignment& assignment) const;
+  // Not begun, here or by a process before, and too late to.
+  bool TooLate(const Task& task) const;
   bool Overdue(const Task& task) const;
   void Fail(Task& task, Reason reason, absl::string_view message);
   void Finish(Task& task, Output& out);

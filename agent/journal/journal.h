@@ -26,6 +26,8 @@ struct Assignment {
   std::string work;  // serialized v1::Work
   std::vector<std::string> roles;
   absl::Duration timeout;
+  // By the node's clock. Not started by then: not at all.
+  absl::Time start_before = absl::InfiniteFuture();
 };
 
 // What became of an assignment. Only kAccepted is a new task.

@@ -37,7 +37,15 @@ const char* const kSchema[] = {
     "CREATE INDEX task_live ON task(sequence) WHERE state<3;"
     "CREATE INDEX task_old ON task(finish_time_us) WHERE state=3;"
     "CREATE TABLE resource(resource_key TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;",
+    // Unix time in microseconds; the highest number: any time.
+    "ALTER TABLE task ADD COLUMN start_before_us INTEGER NOT NULL DEFAULT 9223372036854775807;",
 };
+
+constexpr int64_t kAnyTime = INT64_MAX;
+
+int64_t MicrosOf(absl::Time time) {
+  return time == absl::InfiniteFuture() ? kAnyTime : absl::ToUnixMicros(time);
+}
 
 absl::Status Unavailable(const absl::Status& status) {
   return MakeError(status.code(), Reason::kJournalUnavailable,
@@ -84,10 +92,15 @@ absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::Open(
     }
     return Unavailable(database.status());
   }
-  if (const auto migrated = sqlite::Migrate(**database, kSchema); !migrated.ok()) {
+  return Over(*std::move(database));
+}
+
+absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::Over(
+    std::unique_ptr<sqlite::Database> database) {
+  if (const auto migrated = sqlite::Migrate(*database, kSchema); !migrated.ok()) {
     return Unavailable(migrated);
   }
-  std::unique_ptr<SqliteJournal> journal(new SqliteJournal(*std::move(database)));
+  std::unique_ptr<SqliteJournal> journal(new SqliteJournal(std::move(database)));
   if (const auto prepared = journal->Prepare(); !prepared.ok()) return Unavailable(prepared);
   return journal;
 }
@@ -96,10 +109,12 @@ absl::Status SqliteJournal::Prepare() {
   const std::pair<sqlite::Statement*, const char*> statements[] = {
       {&find_, "SELECT attempt,epoch,state,result FROM task WHERE task_id=?"},
       {&insert_,
-       "INSERT INTO task(task_id,attempt,epoch,resource_key,kind,work,roles,timeout_us,state)"
-       " VALUES(?,?,?,?,?,?,?,?,?)"},
+       "INSERT INTO task(task_id,attempt,epoch,resource_key,kind,work,roles,timeout_us,state,"
+       "start_before_us) VALUES(?,?,?,?,?,?,?,?,?,?)"},
       {&renew_, "UPDATE task SET attempt=?,epoch=? WHERE task_id=?"},
-      {&replace_work_, "UPDATE task SET work=?,roles=?,timeout_us=? WHERE task_id=? AND state=0"},
+      {&replace_work_,
+       "UPDATE task SET work=?,roles=?,timeout_us=?,start_before_us=?"
+       " WHERE task_id=? AND state=0"},
       {&again_, "UPDATE task SET state=2,attempt=?,epoch=? WHERE task_id=? AND state>=2"},
       {&remove_, "DELETE FROM task WHERE task_id=?"},
       {&start_, "UPDATE task SET state=1 WHERE task_id=? AND attempt=? AND epoch=? AND state=0"},
@@ -111,7 +126,8 @@ absl::Status SqliteJournal::Prepare() {
       {&key_epoch_, "SELECT epoch FROM resource WHERE resource_key=?"},
       {&set_key_epoch_, "INSERT OR REPLACE INTO resource(resource_key,epoch) VALUES(?,?)"},
       {&load_,
-       "SELECT task_id,attempt,epoch,resource_key,kind,work,roles,timeout_us,state,result"
+       "SELECT task_id,attempt,epoch,resource_key,kind,work,roles,timeout_us,state,result,"
+       "start_before_us"
        " FROM task WHERE state<3 ORDER BY sequence"},
       {&max_epoch_, "SELECT ifnull(max(epoch),0) FROM resource"},
       {&prune_, "DELETE FROM task WHERE state=3 AND finish_time_us<?"},
@@ -205,20 +221,21 @@ absl::StatusOr<AcceptAnswer> SqliteJournal::AcceptKnown(const Assignment& assign
   }
   if (lease != stored) {
     HOSTQ_RETURN_IF_ERROR(renew_.Run(lease.attempt, lease.epoch, lease.task_id));
-    HOSTQ_RETURN_IF_ERROR(
-        replace_work_.Run(sqlite::Blob(assignment.work), absl::StrJoin(assignment.roles, ","),
-                          absl::ToInt64Microseconds(assignment.timeout), lease.task_id));
+    HOSTQ_RETURN_IF_ERROR(replace_work_.Run(sqlite::Blob(assignment.work),
+                                            absl::StrJoin(assignment.roles, ","),
+                                            absl::ToInt64Microseconds(assignment.timeout),
+                                            MicrosOf(assignment.start_before), lease.task_id));
     HOSTQ_RETURN_IF_ERROR(set_key_epoch_.Run(assignment.resource_key, lease.epoch));
   }
   return AcceptAnswer{AcceptOutcome::kInFlight, lease, ""};
 }
 
 absl::Status SqliteJournal::Store(const Assignment& assignment, bool start) {
-  HOSTQ_RETURN_IF_ERROR(
-      insert_.Run(assignment.lease.task_id, assignment.lease.attempt, assignment.lease.epoch,
-                  assignment.resource_key, assignment.kind, sqlite::Blob(assignment.work),
-                  absl::StrJoin(assignment.roles, ","),
-                  absl::ToInt64Microseconds(assignment.timeout), start ? kStarted : kWaiting));
+  HOSTQ_RETURN_IF_ERROR(insert_.Run(
+      assignment.lease.task_id, assignment.lease.attempt, assignment.lease.epoch,
+      assignment.resource_key, assignment.kind, sqlite::Blob(assignment.work),
+      absl::StrJoin(assignment.roles, ","), absl::ToInt64Microseconds(assignment.timeout),
+      start ? kStarted : kWaiting, MicrosOf(assignment.start_before)));
   return set_key_epoch_.Run(assignment.resource_key, assignment.lease.epoch);
 }
 
@@ -252,7 +269,9 @@ absl::StatusOr<JournalState> SqliteJournal::ReadState() {
                           std::string(load_.Text(4)),
                           std::string(load_.Blob(5)),
                           absl::StrSplit(load_.Text(6), ',', absl::SkipEmpty()),
-                          absl::Microseconds(load_.Int64(7))};
+                          absl::Microseconds(load_.Int64(7)),
+                          load_.Int64(10) == kAnyTime ? absl::InfiniteFuture()
+                                                      : absl::FromUnixMicros(load_.Int64(10))};
     state.in_flight.push_back({std::move(assignment), load_.Int64(8) == kStarted});
   }
   load_.Reset();

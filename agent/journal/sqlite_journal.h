@@ -19,6 +19,9 @@ class SqliteJournal final : public Journal {
   static absl::StatusOr<std::unique_ptr<SqliteJournal>> Open(
       const std::string& path, const sqlite::OpenOptions& options = DefaultOptions());
   static sqlite::OpenOptions DefaultOptions();
+  // The same in a database that is open already.
+  static absl::StatusOr<std::unique_ptr<SqliteJournal>> Over(
+      std::unique_ptr<sqlite::Database> database);
 
   absl::StatusOr<std::vector<AcceptAnswer>> Commit(const JournalBatch& batch,
                                                    absl::Time now) override;

@@ -212,7 +212,8 @@ void SessionLogic::OnWelcome(const v1::Welcome& welcome) {
     if (!runner_.Remove(lease.task_id)) continue;  // it runs: its result will tell
     if (started) {
       // A process before this one began it. What it did is not known, and it is not wanted.
-      FinishUnstarted(lease, "the agent was stopped while it ran; the manager no longer wants it");
+      FinishUnstarted(lease, true,
+                      "the agent was stopped while it ran; the manager no longer wants it");
     } else {
       pending_.dropped.push_back(lease);
       in_flight_.erase(known);
@@ -250,8 +251,9 @@ void SessionLogic::OnCancel(const v1::Cancel& cancel) {
   if (known == in_flight_.end() || known->second != lease) return;
   const bool ran_before = runner_.Started(lease.task_id);
   if (!runner_.Remove(lease.task_id)) return runner_.Cancel(lease.task_id);
-  FinishUnstarted(lease, ran_before ? "an agent before this one had begun it; what it did stays"
-                                    : "before it started");
+  FinishUnstarted(lease, ran_before,
+                  ran_before ? "an agent before this one had begun it; what it did stays"
+                             : "before it started");
 }
 
 void SessionLogic::SendResult(const Stored& stored) {

@@ -108,7 +108,7 @@ class SessionLogic {
   // --- the tasks ---
   // Why it cannot be run here; OK with its steps otherwise.
   absl::StatusOr<std::vector<StepPlan>> Plan(const Assignment& assignment) const;
-  void FinishUnstarted(const Lease& lease, absl::string_view message);
+  void FinishUnstarted(const Lease& lease, bool begun_before, absl::string_view message);
   // Takes over what the runner wants done.
   void CollectRunner();
   bool CommitPending();

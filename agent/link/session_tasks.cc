@@ -34,7 +34,7 @@ std::string KindOf(const v1::Work& work) {
   return field == nullptr ? "" : field->name();
 }
 
-Assignment ReadAssign(const v1::Assign& assign) {
+Assignment ReadAssign(const v1::Assign& assign, absl::Time now) {
   Assignment assignment;
   assignment.lease = FromProto(assign.lease());
   assignment.resource_key = assign.resource_key();
@@ -43,6 +43,7 @@ Assignment ReadAssign(const v1::Assign& assign) {
   assignment.roles.assign(assign.roles().begin(), assign.roles().end());
   assignment.timeout = assign.has_timeout() ? FromProto(assign.timeout()) : kDefaultTimeout;
   assignment.timeout = std::clamp(assignment.timeout, absl::Seconds(1), kLongestTimeout);
+  if (assign.has_start_within()) assignment.start_before = now + FromProto(assign.start_within());
   return assignment;
 }
 
@@ -80,7 +81,7 @@ absl::StatusOr<std::vector<StepPlan>> SessionLogic::Plan(const Assignment& assig
 
 void SessionLogic::OnAssign(const v1::Assign& assign) {
   CrashPoint("agent.task_received");
-  Assignment assignment = ReadAssign(assign);
+  Assignment assignment = ReadAssign(assign, clock_.Now());
   const Lease& lease = assignment.lease;
   const bool known = in_flight_.find(lease.task_id) != in_flight_.end() ||
                      outbox_.find(lease.task_id) != outbox_.end();
@@ -102,11 +103,13 @@ void SessionLogic::OnAssign(const v1::Assign& assign) {
   assigned_.push_back(std::move(assignment));
 }
 
-void SessionLogic::FinishUnstarted(const Lease& lease, absl::string_view message) {
+// Of this process's: `begun_before` if one before it had begun the task.
+void SessionLogic::FinishUnstarted(const Lease& lease, bool begun_before,
+                                   absl::string_view message) {
   v1::Result result;
   result.set_reason(hostq::v1::Reason::INTERRUPTED);
   result.set_message(std::string(message));
-  *result.mutable_start_time() = ToProto(clock_.Now());
+  if (begun_before) *result.mutable_start_time() = ToProto(clock_.Now());
   *result.mutable_finish_time() = ToProto(clock_.Now());
   pending_.finished.push_back({lease, result.SerializeAsString()});
 }

@@ -64,6 +64,7 @@ struct SendAssign {
   std::string work;
   std::vector<std::string> roles;
   absl::Duration timeout;
+  absl::Duration start_within = absl::InfiniteDuration();
 };
 
 struct SendAck {

@@ -368,7 +368,8 @@ bool Queue::EndIfUnwanted(Ref ref, const Now& now, Changes& out) {
   Task& task = *ref.task;
   if (task.cancel_requested()) {
     task.reason = Reason::kNone;
-    task.message = absl::StrCat("cancelled by ", task.cancel_actor, ": ", task.message);
+    task.message = absl::StrCat("cancelled by ", task.cancel_actor,
+                                task.message.empty() ? "" : ": ", task.message);
     Finish(ref, Outcome::kCancelled, task.cancel_actor, now, out);
     return true;
   }

@@ -66,6 +66,7 @@ struct ResultFacts {
   Reason reason = Reason::kNone;
   std::string message;
   Evidence evidence;  // of the step that failed
+  bool started = true;
   absl::Time start_time;
   absl::Time finish_time;
   std::string steps;

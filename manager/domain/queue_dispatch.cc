@@ -98,9 +98,10 @@ void Queue::Send(Ref ref, NodeState& node, const Now& now, Changes& out) {
   task.epoch = NextEpoch(out);
   task.phase = Phase::kLeased;
   Record(ref, before, kManager, now, out);
-  out.effects.push_back(SendAssign{node.name, node.session, LeaseOf(ref), ref.command->kind,
-                                   ref.command->resource_key, ref.command->work, node.roles,
-                                   ref.command->timeout});
+  out.effects.push_back(
+      SendAssign{node.name, node.session, LeaseOf(ref), ref.command->kind,
+                 ref.command->resource_key, ref.command->work, node.roles, ref.command->timeout,
+                 task.begun() ? absl::InfiniteDuration() : ref.command->not_after - now.wall});
 }
 
 void Queue::DispatchTo(NodeState& node, const Now& now, Changes& out) {

@@ -172,6 +172,7 @@ void Queue::Result(const ResultFacts& result, uint64_t session, const Now& now, 
   if (result.reason == Reason::kNone) {
     Finish(ref, Outcome::kSucceeded, actor, now, out);
   } else {
+    if (result.started || result.reason != Reason::kInterrupted) Begin(*ref.task, now);
     ref.task->message = result.message;
     ref.task->evidence = result.evidence;
     Fail(ref, result.reason, actor, now, out);

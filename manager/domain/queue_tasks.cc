@@ -208,7 +208,6 @@ void Queue::Begin(Task& task, const Now& now) {
 }
 
 void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out) {
-  Begin(*ref.task, now);
   if (EndIfUnwanted(ref, now, out)) return;
   Task& task = *ref.task;
   if (task.reason != reason || task.trouble_time == absl::InfinitePast()) {

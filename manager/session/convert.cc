@@ -22,6 +22,11 @@ absl::Status Malformed(absl::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, what);
 }
 
+google::protobuf::Duration Limited(absl::Duration duration) {
+  return google::protobuf::util::TimeUtil::MicrosecondsToDuration(
+      absl::ToInt64Microseconds(std::clamp(duration, absl::ZeroDuration(), kMaxTimeout)));
+}
+
 bool Known(Reason reason) { return InfoOf(reason).reason == reason; }
 
 void AddStep(const agent::v1::StepResult& step, v1::Attempt& out) {
@@ -173,6 +178,7 @@ ResultFacts FromProto(const agent::v1::Result& result, const Lease& lease, absl:
   const auto finish = FromProto(result.finish_time());
   facts.finish_time = result.has_finish_time() && finish ? *finish : now;
   const auto start = FromProto(result.start_time());
+  facts.started = result.has_start_time();
   facts.start_time = result.has_start_time() && start ? *start : facts.finish_time;
   facts.steps = StepsOf(result);
   return facts;
@@ -203,9 +209,10 @@ agent::v1::Assign ToProto(const SendAssign& assign) {
   out.set_kind(assign.kind);
   out.set_work(assign.work);
   for (const std::string& role : assign.roles) out.add_roles(role);
-  const absl::Duration timeout = std::clamp(assign.timeout, absl::ZeroDuration(), kMaxTimeout);
-  *out.mutable_timeout() =
-      google::protobuf::util::TimeUtil::MicrosecondsToDuration(absl::ToInt64Microseconds(timeout));
+  *out.mutable_timeout() = Limited(assign.timeout);
+  if (assign.start_within < kMaxTimeout) {
+    *out.mutable_start_within() = Limited(assign.start_within);
+  }
   return out;
 }
 

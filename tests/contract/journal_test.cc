@@ -65,7 +65,9 @@ class JournalTest : public JournalFixture,
 };
 
 TEST_P(JournalTest, AcceptedTaskSurvivesReopenWithEverythingInOrder) {
-  EXPECT_EQ(Accept(MakeAssignment("t2", 1, 10)).outcome, AcceptOutcome::kAccepted);
+  Assignment limited = MakeAssignment("t2", 1, 10);
+  limited.start_before = kNow + absl::Minutes(5);
+  EXPECT_EQ(Accept(limited).outcome, AcceptOutcome::kAccepted);
   EXPECT_EQ(Accept(MakeAssignment("t1", 3, 11, "account/b"), true).outcome,
             AcceptOutcome::kAccepted);
   Reopen();
@@ -81,6 +83,8 @@ TEST_P(JournalTest, AcceptedTaskSurvivesReopenWithEverythingInOrder) {
   EXPECT_EQ(second.work, "work of t1");
   EXPECT_EQ(second.roles, (std::vector<std::string>{"app", "storage"}));
   EXPECT_EQ(second.timeout, absl::Seconds(30));
+  EXPECT_EQ(state.in_flight[0].assignment.start_before, kNow + absl::Minutes(5));
+  EXPECT_EQ(second.start_before, absl::InfiniteFuture());
   EXPECT_EQ(state.max_epoch, 11u);
 }
 

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "agent/executor/convert.h"
@@ -19,22 +21,26 @@
 namespace hostq::agent {
 namespace {
 
-// A journal in a folder of its own, which goes when the program ends.
+// A journal in a folder of its own, which goes when the program ends. The database below it stays
+// reachable: it is opened once and not for each input, which would take most of the time.
 struct Place {
   Place() {
     const char* folder = getenv("TMPDIR");
-    std::string pattern = absl::StrCat(folder == nullptr ? "/tmp" : folder, "/hostq-fuzz.XXXXXX");
-    HOSTQ_CHECK(mkdtemp(pattern.data()) != nullptr);
-    directory = pattern;
-    HOSTQ_CHECK(SqliteJournal::Open(path()).ok());
+    directory = absl::StrCat(folder == nullptr ? "/tmp" : folder, "/hostq-fuzz.XXXXXX");
+    HOSTQ_CHECK(mkdtemp(directory.data()) != nullptr);
+    auto opened =
+        *sqlite::Database::Open(directory + "/journal.db", SqliteJournal::DefaultOptions());
+    database = opened.get();
+    journal = *SqliteJournal::Over(std::move(opened));
   }
   ~Place() { std::filesystem::remove_all(directory); }
-  std::string path() const { return directory + "/journal.db"; }
+
   std::string directory;
+  std::unique_ptr<SqliteJournal> journal;
+  sqlite::Database* database;  // of the journal
 };
 
-void Fill(const std::string& path, fuzz::Input& input) {
-  auto database = *sqlite::Database::Open(path);
+void Fill(sqlite::Database* database, fuzz::Input& input) {
   HOSTQ_CHECK(database->Execute("DELETE FROM task; DELETE FROM resource").ok());
   auto transaction = *sqlite::Transaction::Begin(*database);
   auto insert = *database->Prepare(
@@ -102,9 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hostq::agent;
   static const Place place;
   hostq::fuzz::Input input(data, size);
-  Fill(place.path(), input);
-  auto journal = SqliteJournal::Open(place.path());
-  HOSTQ_CHECK(journal.ok());
-  Run(**journal);
+  Fill(place.database, input);
+  Run(*place.journal);
   return 0;
 }

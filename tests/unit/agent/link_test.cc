@@ -439,6 +439,41 @@ TEST_F(LinkTest, CancelDropsWhatHasNotBegun) {
   EXPECT_EQ(steps_.size(), 1u);
 }
 
+TEST_F(LinkTest, NotStartedInTimeIsNotStartedAtAll) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  v1::ManagerMessage limited = MakeAssign({"t2", 1, 11});  // behind t1: the same key
+  *limited.mutable_assign()->mutable_start_within() = ToProto(absl::Seconds(4));
+  Deliver(limited);
+  Sent();
+  clock_.Step(absl::Hours(1));  // a clock that is set is no time that passes
+  Flush();
+  EXPECT_THAT(Sent(), IsEmpty());
+  clock_.Advance(absl::Seconds(3));
+  EXPECT_EQ(logic_->NextWake(), clock_.Monotonic() + absl::Seconds(1));
+  clock_.Advance(absl::Seconds(1));
+  for (const auto& message : Flush().messages) EXPECT_FALSE(message.result().has_start_time());
+  EXPECT_THAT(Sent(), ElementsAre("result t2 11 INTERRUPTED"));
+  Done(0);
+  EXPECT_THAT(Sent(), ElementsAre("result t1 10 CODE_UNSPECIFIED"));
+  EXPECT_EQ(steps_.size(), 1u);
+}
+
+TEST_F(LinkTest, NotStartedInTimeAlsoAfterARestart) {
+  Connect();
+  for (int i : {1, 2}) {
+    v1::ManagerMessage limited = MakeAssign({absl::StrCat("t", i), 1, 10ull + i});
+    *limited.mutable_assign()->mutable_start_within() = ToProto(absl::Minutes(1));
+    Deliver(limited);
+  }
+  Restart();  // t1 had begun
+  clock_.Advance(absl::Minutes(2));
+  Connect();
+  EXPECT_THAT(Sent(), testing::UnorderedElementsAre("progress t1", "result t2 12 INTERRUPTED"));
+  Done(0);
+  EXPECT_THAT(Sent(), ElementsAre("result t1 11 CODE_UNSPECIFIED"));
+}
+
 TEST_F(LinkTest, CancelInTheSameBreathAsTheAssignment) {
   Connect();
   logic_->OnMessage(connection_, MakeAssign({"t1", 1, 10}));

@@ -114,15 +114,25 @@ class QueueHarness {
                    out);
     Take(std::move(out));
   }
+  void NotStarted(const Lease& lease) {
+    ResultFacts result;
+    result.lease = lease;
+    result.reason = Reason::kInterrupted;
+    result.started = false;
+    Report(std::move(result));
+  }
   void Result(const Lease& lease, Reason reason = Reason::kNone, Evidence evidence = {}) {
     ResultFacts result;
     result.lease = lease;
     result.reason = reason;
     result.message = reason == Reason::kNone ? "" : "it failed";
     result.evidence = std::move(evidence);
+    Report(std::move(result));
+  }
+  void Report(ResultFacts result) {
     result.start_time = result.finish_time = now.wall;
     Changes out;
-    const NodeState* node = queue.FindNode(lease.node);
+    const NodeState* node = queue.FindNode(result.lease.node);
     queue.Result(result, node == nullptr ? 0 : node->session, now, out);
     Take(std::move(out));
   }
@@ -178,6 +188,7 @@ class QueueHarness {
   std::map<std::pair<CommandId, std::string>, Task> stored;
   std::map<CommandId, CommandState> states;
   std::map<std::pair<CommandId, std::string>, Lease> leases;
+  SendAssign last_assign;
   std::vector<Lease> acknowledged, cancelled;
   std::vector<uint64_t> closed;
   int orphans = 0;
@@ -220,6 +231,7 @@ class QueueHarness {
       if (const auto* assign = std::get_if<SendAssign>(&effect)) {
         EXPECT_TRUE(out.urgent) << "sent before it is durable";
         leases[{assign->lease.command, assign->lease.node}] = assign->lease;
+        last_assign = *assign;
         assigns.push_back(*assign);
       } else if (const auto* ack = std::get_if<SendAck>(&effect)) {
         acknowledged.push_back(ack->lease);

@@ -474,6 +474,36 @@ TEST(QueueTest, NotAfterExpiresOnlyWhatNeverStarted) {
   EXPECT_EQ(h.StateOf(id), CommandState::kFailed);
 }
 
+TEST(QueueTest, NotAfterIsToldToTheNode) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}}, {.not_after = h.now.wall + absl::Minutes(1)});
+  EXPECT_EQ(h.last_assign.start_within, absl::Minutes(1));
+  h.Accept(h.LeaseOf(id, "web1"));
+  h.Advance(absl::Seconds(59));
+  h.NotStarted(h.LeaseOf(id, "web1"));
+  EXPECT_EQ(h.PhaseOf(id, "web1"), Phase::kBackingOff) << "by our clock there is time left";
+  h.Advance(absl::Seconds(40));
+  EXPECT_EQ(h.OutcomeOf(id, "web1"), Outcome::kExpired);
+
+  const CommandId late =
+      h.Submit("a/y", {{"web1", 0}}, {.not_after = h.now.wall + absl::Minutes(1)});
+  h.Accept(h.LeaseOf(late, "web1"));
+  h.Advance(absl::Seconds(61));
+  EXPECT_EQ(h.PhaseOf(late, "web1"), Phase::kAccepted) << "the node tells whether it has begun";
+  h.NotStarted(h.LeaseOf(late, "web1"));
+  EXPECT_EQ(h.OutcomeOf(late, "web1"), Outcome::kExpired);
+
+  const CommandId begun =
+      h.Submit("a/z", {{"web1", 0}}, {.not_after = h.now.wall + absl::Hours(1)});
+  h.Progress(h.LeaseOf(begun, "web1"));
+  h.Result(h.LeaseOf(begun, "web1"), Reason::kInterrupted);
+  h.Advance(absl::Minutes(1));
+  EXPECT_EQ(h.last_assign.lease.attempt, 2);
+  EXPECT_EQ(h.last_assign.start_within, absl::InfiniteDuration()) << "it has begun: it goes on";
+}
+
 TEST(QueueTest, RetryAndSkipRefuseWhatIsNotParked) {
   QueueHarness h;
   h.AddNode("web1");

@@ -217,6 +217,9 @@ TEST(SessionConvertTest, TimesThatAreNoneBecomeNow) {
   const ResultFacts facts = FromProto(result, kLease, kNow);
   EXPECT_EQ(facts.start_time, kNow);
   EXPECT_EQ(facts.finish_time, kNow);
+  EXPECT_TRUE(facts.started);
+  result.clear_start_time();
+  EXPECT_FALSE(FromProto(result, kLease, kNow).started);
 }
 
 TEST(SessionConvertTest, AssignCarriesEverything) {
@@ -234,6 +237,12 @@ TEST(SessionConvertTest, AssignCarriesEverything) {
   EXPECT_EQ(out.work(), assign.work);
   EXPECT_EQ(out.roles_size(), 2);
   EXPECT_EQ(out.timeout().seconds(), 90);
+  EXPECT_FALSE(out.has_start_within());
+  assign.start_within = absl::Seconds(5);
+  EXPECT_EQ(ToProto(assign).start_within().seconds(), 5);
+  assign.start_within = absl::Seconds(-5);  // just now: the node is to say so
+  EXPECT_TRUE(ToProto(assign).has_start_within());
+  EXPECT_EQ(ToProto(assign).start_within().seconds(), 0);
   assign.timeout = absl::InfiniteDuration();
   EXPECT_EQ(ToProto(assign).timeout().seconds(), 365 * 24 * 3600);
 }
