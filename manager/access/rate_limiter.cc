@@ -52,8 +52,7 @@ absl::Status RateLimiter::Check(absl::string_view source, absl::Duration now) {
   return WithRetryDelay(
       MakeError(absl::StatusCode::kResourceExhausted, Reason::kRateLimited,
                 absl::StrCat("too many requests from ", source, ": at most ", options_.per_second,
-                             " a second after the first ", options_.burst, "; try again in ",
-                             absl::FormatDuration(delay))),
+                             " a second after the first ", options_.burst)),
       delay);
 }
 

@@ -214,8 +214,7 @@ void AddDecisions(CLI::App& group, Tool& tool) {
   options = std::make_shared<CommandOptions>();
   AddOne(group, tool, options, Cancel, "cancel",
          "cancel what has not been sent to a node; a node that has a task drops it if it has not "
-         "begun "
-         "it",
+         "begun it, and else ends it after the step it is in",
          "hostq command cancel 01jd4n7zq8w3x");
 }
 

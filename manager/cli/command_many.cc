@@ -203,9 +203,10 @@ absl::StatusOr<int> ListOrphans(Tool& tool, const PauseOptions& options) {
 }
 
 void AddWhat(CLI::App& leaf, PauseOptions& options) {
-  AddText(leaf, "--kind", options.kind, "KIND", "every command of this kind: create_account, ...");
+  AddText(leaf, "--kind", options.kind, "KIND",
+          "every command of this kind: create_account, ... (this or --key)");
   AddText(leaf, "--key", options.key, "KEY",
-          "every command on this key: account/example.com, share/home");
+          "every command on this key: account/example.com, share/home (this or --kind)");
 }
 
 }  // namespace

@@ -60,7 +60,10 @@ const CLI::App& Chosen(const CLI::App& root) {
 std::string UsageOf(const CLI::App& app) {
   std::string out = PathOf(app);
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_positional()) absl::StrAppend(&out, " ", option->get_name(true));
+    if (!option->get_positional()) continue;
+    const std::string name = option->get_name(true);
+    absl::StrAppend(
+        &out, option->get_required() ? absl::StrCat(" ", name) : absl::StrCat(" [", name, "]"));
   }
   for (const CLI::Option* option : app.get_options()) {
     if (!option->get_positional() && option->get_required()) {

@@ -63,7 +63,7 @@ void AddDelivery(CLI::App& leaf, Tool& tool, v1::CreateCommandRequest& rules) {
       "to at most so many nodes at once (0, the default: all)");
   AddNumber(
       leaf, "--max-failures", 0, 1'000'000, [&rules](int n) { rules.set_max_failures(n); },
-      "to no further node once more than so many have failed");
+      "to no further node while more than so many are failing");
 }
 
 void AddRetryOptions(CLI::App& leaf, v1::CreateCommandRequest& rules) {
@@ -73,7 +73,20 @@ void AddRetryOptions(CLI::App& leaf, v1::CreateCommandRequest& rules) {
       "parked after so many failures (1 to 1000)");
   AddDelay(
       leaf, "--retry-initial", [&rules] { return rules.mutable_retry()->mutable_initial(); },
-      "the delay after the first failure; it doubles with each");
+      "the delay after the first failure; it doubles with each, unless --retry-factor");
+  leaf.add_option_function<double>(
+          "--retry-factor", [&rules](double factor) { rules.mutable_retry()->set_factor(factor); },
+          "each delay is so many times the one before: 1 to 100")
+      ->type_name("X")
+      ->check(CLI::Range(1.0, 100.0).description(""));
+  const auto jitter = [&rules](const std::string& text) {
+    if (text != "half" && text != "full") Reject("--retry-jitter", text, "half or full");
+    rules.mutable_retry()->set_full_jitter(text == "full");
+  };
+  leaf.add_option_function<std::string>(
+          "--retry-jitter", jitter,
+          "draw each delay from half of it up (the default), or from zero up: half or full")
+      ->type_name("half|full");
   AddDelay(
       leaf, "--retry-cap", [&rules] { return rules.mutable_retry()->mutable_cap(); },
       "the longest delay between two attempts");

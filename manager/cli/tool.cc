@@ -80,6 +80,7 @@ ErrorText Describe(const absl::Status& status, const std::string& socket,
   ErrorText error;
   error.code = absl::StatusCodeToString(status.code());
   error.message = Clean(status.message());
+  error.retry_delay = RetryDelayOf(status);
   const Reason reason = ReasonOf(status);
   if (IsUsageError(status) && reason == Reason::kInvalidArgument) {
     error.hide_reason = true;
@@ -112,13 +113,20 @@ std::string RenderErrorText(const ErrorText& error, size_t width, bool colour) {
   for (const std::string& clause : Clauses(error.remedy)) {
     for (const std::string& line : Wrap(clause, width - 2)) absl::StrAppend(&out, "  ", line, "\n");
   }
+  if (error.retry_delay > absl::ZeroDuration()) {
+    absl::StrAppend(&out, "  not before: ", absl::FormatDuration(error.retry_delay), " from now\n");
+  }
   return out;
 }
 
 std::string RenderErrorJson(const ErrorText& error) {
-  return absl::StrCat(
+  std::string out = absl::StrCat(
       "{\"error\":{\"code\":", JsonString(error.code), ",\"reason\":", JsonString(error.reason),
-      ",\"message\":", JsonString(error.message), ",\"remedy\":", JsonString(error.remedy), "}}\n");
+      ",\"message\":", JsonString(error.message), ",\"remedy\":", JsonString(error.remedy));
+  if (error.retry_delay > absl::ZeroDuration()) {
+    absl::StrAppend(&out, ",\"retryDelay\":\"", absl::ToDoubleSeconds(error.retry_delay), "s\"");
+  }
+  return absl::StrCat(out, "}}\n");
 }
 
 absl::Status UsageError(absl::string_view message, Reason reason) {

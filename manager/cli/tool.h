@@ -60,11 +60,12 @@ std::string FillIn(absl::string_view remedy, const std::map<std::string, std::st
 
 // What Fail() prints.
 struct ErrorText {
-  std::string code;          // of gRPC: "INVALID_ARGUMENT"
-  std::string reason;        // "INVALID_DOMAIN", or empty
-  std::string message;       // without the reason
-  std::string remedy;        // or empty
-  bool hide_reason = false;  // it says nothing to a person
+  std::string code;            // of gRPC: "INVALID_ARGUMENT"
+  std::string reason;          // "INVALID_DOMAIN", or empty
+  std::string message;         // without the reason
+  std::string remedy;          // or empty
+  absl::Duration retry_delay;  // zero: none was named
+  bool hide_reason = false;    // it says nothing to a person
 };
 ErrorText Describe(const absl::Status& status, const std::string& socket,
                    const std::map<std::string, std::string>& names);

@@ -19,7 +19,7 @@ namespace {
 constexpr char kRootFooter[] = R"(
 Exit codes:
   0  done
-  1  the command finished, but failed, was cancelled or expired
+  1  the command finished, but failed, was cancelled or superseded, or expired
   2  wrong usage
   3  refused by the manager: something in the request is wrong
   4  the manager cannot be reached

@@ -172,7 +172,7 @@ class Explainer {
                                              " finds that mended")
                               : "; no check can see whether that is mended: it is tried again "
                                 "less and less often, at most 10 minutes apart")
-           : absl::StrCat("gave up on attempt ", task_.attempt, ": ", task_.message));
+           : absl::StrCat("gave up: ", LastAttempt()));
     Cause(task_.reason);
     if (finding_.owner == Owner::kNobody) {
       // What passes by itself has come too often.
@@ -184,6 +184,15 @@ class Explainer {
     Since();
   }
 
+  // A refusal began nothing; how often it came is counted apart.
+  std::string LastAttempt() const {
+    const ReasonClass c = InfoOf(task_.reason).reason_class;
+    const bool refused = task_.refusals > 0 && !task_.begun() && c != ReasonClass::kEnvironment;
+    return absl::StrCat(refused ? absl::StrCat("the node refused attempt ", task_.attempt)
+                                : absl::StrCat("attempt ", task_.attempt, " failed"),
+                        ": ", task_.message);
+  }
+
   // A task that is tried again and again is not stuck since its last attempt only.
   void Since() {
     if (task_.trouble_time != absl::InfinitePast()) finding_.since = task_.trouble_time;
@@ -192,8 +201,7 @@ class Explainer {
   void BackingOff() {
     const absl::Duration left = task_.next_attempt_time - now_.wall;
     Is(Reason::kBackingOff, task_.failures >= 2 || task_.refusals >= 3,
-       absl::StrCat("attempt ", task_.attempt, " failed: ", task_.message, "; tried again in ",
-                    FormatAge(left)));
+       absl::StrCat(LastAttempt(), "; tried again in ", FormatAge(left)));
     Cause(task_.reason);
     Since();
   }

@@ -95,9 +95,6 @@ void Queue::Load(Command command, const Now& now) {
   for (Task& task : loaded.tasks) {
     task.phase_monotonic = task.progress_monotonic = task.cancel_monotonic = now.monotonic;
     if (!task.live()) continue;
-    if (task.phase == Phase::kParked || task.phase == Phase::kBackingOff) {
-      task.trouble_time = task.phase_time;
-    }
     UpdateAiling({&loaded, &task}, now);
     ++live_tasks_;
     lanes_[{task.node, loaded.resource_key}].insert(id);
@@ -120,7 +117,7 @@ void Queue::SetNode(const NodeState& node, const Now& now, Changes& out) {
   NodeState& mine = nodes_[node.name];
   if (mine.name.empty()) {
     mine.name = node.name;
-    mine.since = now.wall;
+    mine.since = node.since == absl::Time() ? now.wall : node.since;
   }
   mine.roles = node.roles;
   mine.joined = node.joined;

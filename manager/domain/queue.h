@@ -220,6 +220,7 @@ class Queue {
   void Expire(Ref ref, const Now& now, Changes& out);
   // The node has begun the attempt. Before the task leaves the phase it was in.
   static void Begin(Task& task, const Now& now);
+  static void SetTrouble(Task& task, Reason reason, const Now& now);
   void Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out);
 
   void BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_view actor, const Now& now,

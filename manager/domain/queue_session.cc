@@ -127,7 +127,7 @@ void Queue::Refused(const Lease& lease, Reason reason, absl::string_view message
   Task& task = *ref.task;
   AddAttempt(ref, reason, message, now, out);
   ++task.refusals;
-  task.reason = reason;
+  SetTrouble(task, reason, now);
   task.message = std::string(message);
   if (EndIfUnwanted(ref, now, out)) {
     // Not sent again.

@@ -207,13 +207,17 @@ void Queue::Begin(Task& task, const Now& now) {
   if (task.phase != Phase::kRunning && task.failures == 0) task.budget_time = now.wall;
 }
 
-void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out) {
-  if (EndIfUnwanted(ref, now, out)) return;
-  Task& task = *ref.task;
+void Queue::SetTrouble(Task& task, Reason reason, const Now& now) {
   if (task.reason != reason || task.trouble_time == absl::InfinitePast()) {
     task.trouble_time = now.wall;
   }
   task.reason = reason;
+}
+
+void Queue::Fail(Ref ref, Reason reason, absl::string_view actor, const Now& now, Changes& out) {
+  if (EndIfUnwanted(ref, now, out)) return;
+  Task& task = *ref.task;
+  SetTrouble(task, reason, now);
   if (reason == Reason::kInterrupted) {
     ++task.interruptions;
     return BackOff(ref, policy_.refusal, task.interruptions, actor, now, out);
@@ -248,7 +252,7 @@ void Queue::Lose(Ref ref, const Now& now, Changes& out) {
     ref.task->loss_time = now.wall;
   }
   ++ref.task->losses;
-  ref.task->reason = Reason::kOutcomeUnknown;
+  SetTrouble(*ref.task, Reason::kOutcomeUnknown, now);
   ref.task->message = "the node no longer has what it had accepted (was its journal lost?)";
   AddAttempt(ref, ref.task->reason, ref.task->message, now, out);
   if (ref.task->phase != Phase::kUnknown) Move(ref, Phase::kUnknown, kManager, now, out);

@@ -106,7 +106,7 @@ struct Task {
   std::string cancel_actor;
 
   // What follows is not stored: it is known again after the next hello.
-  absl::Time trouble_time = absl::InfinitePast();  // fails for `reason` since, or was loaded
+  absl::Time trouble_time = absl::InfinitePast();  // has had no other reason since
   absl::Duration phase_monotonic;                  // when it entered the phase, or was loaded
   absl::Duration progress_monotonic;               // when the node last said something about it
   absl::Duration wake_monotonic;                   // kBackingOff: when to try again
@@ -217,7 +217,7 @@ struct NodeState {
   absl::Time pause_time;
 
   uint64_t session = 0;  // 0: none
-  absl::Time since;      // connected or not connected since
+  absl::Time since;      // connected or not connected since; the first SetNode may tell it
   absl::Duration heard_monotonic;
   std::vector<std::string> kinds;
   int credits = 0;

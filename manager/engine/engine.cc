@@ -16,7 +16,7 @@ constexpr absl::Duration kQueueFullDelay = absl::Seconds(10);
 
 absl::Status TooManyRequests() {
   return WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                                  "too many requests are waiting; try again in a second"),
+                                  "too many requests are waiting"),
                         absl::Seconds(1));
 }
 
@@ -37,7 +37,11 @@ absl::Status Engine::Start(Snapshot snapshot, std::vector<NodeState> nodes,
   next_sequence_ = snapshot.last_sequence + 1;
   const Now now = ReadClocks();
   next_tick_ = now.monotonic;
-  for (const NodeState& node : nodes) queue_->SetNode(node, now, changes_);
+  for (NodeState& node : nodes) {
+    const auto gone = snapshot.disconnect_times.find(node.name);
+    node.since = gone == snapshot.disconnect_times.end() ? now.wall : gone->second;
+    queue_->SetNode(node, now, changes_);
+  }
   for (const auto& [key, pause] : pauses) queue_->SetPause(key, pause, now, changes_);
   for (Command& command : snapshot.live) queue_->Load(std::move(command), now);
   const MutexLock lock(mutex_);

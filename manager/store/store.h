@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ struct Snapshot {
   CommandId last_command = 0;
   std::vector<Command> live;              // active commands, with all their tasks
   std::vector<ResourceChange> resources;  // data always set
+  // Of the nodes that were not connected in the end; as far back as events are kept.
+  std::map<std::string, absl::Time> disconnect_times;
 };
 
 struct CommandQuery {

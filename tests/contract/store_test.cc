@@ -120,6 +120,7 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   command.tasks[0].loss_time = absl::FromUnixSeconds(1'700'000'002);
   command.tasks[1].cancel_time = absl::FromUnixSeconds(1'700'000'003);
   command.tasks[1].cancel_actor = "root";
+  command.tasks[1].trouble_time = absl::FromUnixSeconds(1'700'000'004);
   command.tasks[0].evidence = {{"mac", "02:00"}, {"empty", ""}};
   command.tasks[0].message = "it's \"quoted\"";
   ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
@@ -146,6 +147,8 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   EXPECT_EQ(read.tasks[1].budget_time, absl::InfinitePast());
   EXPECT_EQ(read.tasks[1].cancel_time, command.tasks[1].cancel_time);
   EXPECT_EQ(read.tasks[1].cancel_actor, "root");
+  EXPECT_EQ(read.tasks[0].trouble_time, absl::InfinitePast());
+  EXPECT_EQ(read.tasks[1].trouble_time, command.tasks[1].trouble_time);
   EXPECT_EQ(read.finish_time, absl::InfiniteFuture());
   ASSERT_EQ(read.tasks.size(), 2u);
   EXPECT_EQ(read.tasks[0].node, "storage1");
@@ -292,6 +295,27 @@ TEST_P(StoreTest, ResourcesAreReplacedAndDeleted) {
   const Snapshot snapshot = *store_->Load();
   ASSERT_EQ(snapshot.resources.size(), 1u);
   EXPECT_EQ(snapshot.resources[0].data, "3");
+}
+
+TEST_P(StoreTest, SinceWhenNodesAreAwaySurvives) {
+  const auto session = [](int64_t sequence, EventType type, const std::string& node) {
+    Event event;
+    event.sequence = sequence;
+    event.time = absl::FromUnixSeconds(1'700'000'000 + sequence);
+    event.type = type;
+    event.node = node;
+    return event;
+  };
+  ASSERT_TRUE(Commit({session(1, EventType::kNodeDisconnected, "back"),
+                      session(2, EventType::kNodeConnected, "back"),
+                      session(3, EventType::kNodeConnected, "gone"),
+                      session(4, EventType::kNodeDisconnected, "gone"),
+                      session(5, EventType::kNodePaused, "gone")})
+                  .ok());
+  Reopen();
+  const std::map<std::string, absl::Time> expected = {
+      {"gone", absl::FromUnixSeconds(1'700'000'004)}};
+  EXPECT_EQ(store_->Load()->disconnect_times, expected);
 }
 
 TEST_P(StoreTest, TermSurvives) {

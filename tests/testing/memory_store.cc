@@ -166,6 +166,13 @@ absl::StatusOr<Snapshot> MemoryStore::Load() {
   for (const auto& [key, data] : database_.resources) {
     snapshot.resources.push_back({key.first, key.second, data});
   }
+  for (const Event& event : database_.events) {
+    if (event.type == EventType::kNodeDisconnected) {
+      snapshot.disconnect_times[event.node] = event.time;
+    } else if (event.type == EventType::kNodeConnected) {
+      snapshot.disconnect_times.erase(event.node);
+    }
+  }
   return snapshot;
 }
 

@@ -131,6 +131,12 @@ ALTER TABLE task ADD COLUMN cancel_actor TEXT NOT NULL DEFAULT '';
     R"sql(
 CREATE INDEX command_by_finish ON command(finish_time) WHERE state <> 1;
 )sql",
+    // 4: since when a task is in trouble, and a node away. Types of events: connected,
+    // disconnected.
+    R"sql(
+ALTER TABLE task ADD COLUMN trouble_time INTEGER;                    -- NULL: none
+CREATE INDEX event_of_session ON event(node, sequence, type, time) WHERE type IN (6, 7);
+)sql",
 };
 
 }  // namespace

@@ -29,8 +29,7 @@ constexpr absl::string_view kCommandColumns =
 constexpr absl::string_view kTaskColumns =
     "node, stage, phase, outcome, attempt, epoch, failures, losses, refusals, interruptions, "
     "reason, message, evidence, phase_time, next_attempt_time, budget_time, loss_time, "
-    "cancel_time, "
-    "cancel_actor";
+    "cancel_time, trouble_time, cancel_actor";
 
 // Every error of the database, said with the reason that the API shows.
 absl::Status StoreError(const absl::Status& status) {
@@ -141,7 +140,8 @@ Task TaskAt(const Statement& row) {
   task.budget_time = TimeAt(row, 15, absl::InfinitePast());
   task.loss_time = TimeAt(row, 16, absl::InfinitePast());
   task.cancel_time = TimeAt(row, 17);
-  task.cancel_actor = StringAt(row, 18);
+  task.trouble_time = TimeAt(row, 18, absl::InfinitePast());
+  task.cancel_actor = StringAt(row, 19);
   return task;
 }
 
@@ -197,12 +197,14 @@ class SqliteStore::Writer {
         {&insert_task_,
          absl::StrCat(
              "INSERT INTO task(command_id, ", kTaskColumns,
-             ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)")},
+             ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?"
+             "21)")},
         {&update_task_,
          "UPDATE task SET phase=?3, outcome=?4, attempt=?5, epoch=?6, failures=?7, losses=?8, "
          "refusals=?9, interruptions=?10, reason=?11, message=?12, evidence=?13, phase_time=?14, "
-         "next_attempt_time=?15, budget_time=?16, loss_time=?17, cancel_time=?18, cancel_actor=?19 "
-         "WHERE command_id=?1 AND node=?2 AND phase=?20 AND attempt=?21 AND epoch=?22"},
+         "next_attempt_time=?15, budget_time=?16, loss_time=?17, cancel_time=?18, "
+         "trouble_time=?19, cancel_actor=?20 "
+         "WHERE command_id=?1 AND node=?2 AND phase=?21 AND attempt=?22 AND epoch=?23"},
         {&finish_command_, "UPDATE command SET state=?2, finish_time=?3 WHERE id=?1 AND state=1"},
         {&insert_attempt_,
          "INSERT INTO attempt(command_id, node, number, epoch, start_time, finish_time, reason, "
@@ -252,7 +254,7 @@ class SqliteStore::Writer {
       insert_task_.BindAll(c.id, t.node, t.stage, t.phase, t.outcome, t.attempt, t.epoch,
                            t.failures, t.losses, t.refusals, t.interruptions, t.reason, t.message,
                            Blob(evidence), absl::ToUnixMicros(t.phase_time), nullptr, nullptr,
-                           nullptr, nullptr, t.cancel_actor);
+                           nullptr, nullptr, nullptr, t.cancel_actor);
       BindTimes(insert_task_, 16, t);
       HOSTQ_RETURN_IF_ERROR(insert_task_.Execute());
     }
@@ -261,7 +263,8 @@ class SqliteStore::Writer {
 
   // Those that may be infinite, in their order.
   static void BindTimes(Statement& statement, int first, const Task& t) {
-    for (const absl::Time time : {t.next_attempt_time, t.budget_time, t.loss_time, t.cancel_time}) {
+    for (const absl::Time time :
+         {t.next_attempt_time, t.budget_time, t.loss_time, t.cancel_time, t.trouble_time}) {
       BindTime(statement, first++, time);
     }
   }
@@ -272,7 +275,8 @@ class SqliteStore::Writer {
     update_task_.BindAll(update.command, t.node, t.phase, t.outcome, t.attempt, t.epoch, t.failures,
                          t.losses, t.refusals, t.interruptions, t.reason, t.message, Blob(evidence),
                          absl::ToUnixMicros(t.phase_time), nullptr, nullptr, nullptr, nullptr,
-                         t.cancel_actor, update.from, update.from_attempt, update.from_epoch);
+                         nullptr, t.cancel_actor, update.from, update.from_attempt,
+                         update.from_epoch);
     BindTimes(update_task_, 15, t);
     HOSTQ_RETURN_IF_ERROR(update_task_.Execute());
     if (database_->Changes() == 1) return absl::OkStatus();
@@ -374,6 +378,15 @@ class SqliteStore::Reader {
           {StringAt(resources_, 0), StringAt(resources_, 1), StringAt(resources_, 2)});
     }
     resources_.Reset();
+    for (;;) {
+      HOSTQ_ASSIGN_OR_RETURN(const bool row, sessions_.Step());
+      if (!row) break;
+      const auto last = static_cast<EventType>(sessions_.Int64(2));
+      if (last == EventType::kNodeDisconnected) {
+        snapshot.disconnect_times[StringAt(sessions_, 0)] = TimeAt(sessions_, 3);
+      }
+    }
+    sessions_.Reset();
     return snapshot;
   }
 
@@ -486,6 +499,10 @@ class SqliteStore::Reader {
          "SELECT sequence, time, type, command_id, node, attempt, from_phase, to_phase, outcome, "
          "reason, actor, message FROM event WHERE sequence>?1 ORDER BY sequence LIMIT ?2"},
         {&resources_, "SELECT kind, key, data FROM resource ORDER BY kind, key"},
+        // The other columns are those of the row with the highest sequence (SQLite, "Bare columns
+        // in an aggregate query").
+        {&sessions_,
+         "SELECT node, max(sequence), type, time FROM event WHERE type IN (6, 7) GROUP BY node"},
     };
     for (const auto& [statement, sql] : statements) {
       HOSTQ_ASSIGN_OR_RETURN(*statement, database_->Prepare(sql));
@@ -526,7 +543,7 @@ class SqliteStore::Reader {
 
   std::unique_ptr<Database> database_;
   Statement term_, active_, get_, by_request_, list_, list_active_, list_by_resource_, tasks_,
-      attempts_, orphans_, events_, resources_;
+      attempts_, orphans_, events_, resources_, sessions_;
 };
 
 SqliteStore::SqliteStore() = default;

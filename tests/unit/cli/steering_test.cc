@@ -52,19 +52,21 @@ TEST_F(SteeringTest, RulesOfDeliveryAreSubmitted) {
   const Finished result =
       Run("address bind 192.0.2.1 --not-before 2033-05-18T03:33:20Z --priority -5 --max-parallel 2 "
           "--max-failures 0 --max-attempts 3 --retry-initial 90s --retry-cap 1h --max-elapsed 1d "
-          "--never-retry step_timed_out,UID_TAKEN");
+          "--never-retry step_timed_out,UID_TAKEN --retry-factor 1.5 --retry-jitter full");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   v1::CreateCommandRequest request = manager_.Created();
   request.clear_spec();
   EXPECT_EQ(request.ShortDebugString(),
             "not_before { seconds: 2000000000 } priority: -5 max_parallel: 2 max_failures: 0 "
-            "retry { initial { seconds: 90 } cap { seconds: 3600 } max_attempts: 3 "
+            "retry { initial { seconds: 90 } cap { seconds: 3600 } factor: 1.5 full_jitter: true "
+            "max_attempts: 3 "
             "max_elapsed { seconds: 86400 } never: STEP_TIMED_OUT never: UID_TAKEN }");
   EXPECT_EQ(Run("address bind 192.0.2.1").exit_code, 0);
   request = manager_.Created();
   EXPECT_FALSE(request.has_retry());
   EXPECT_FALSE(request.has_max_failures());
-  for (const char* wrong : {"--priority 101", "--max-attempts 0", "--never-retry NONSENSE",
+  for (const char* wrong : {"--priority 101", "--retry-factor 0.5", "--retry-factor x",
+                            "--retry-jitter some", "--max-attempts 0", "--never-retry NONSENSE",
                             "--retry-cap soon", "--not-before yesterday"}) {
     EXPECT_EQ(Run(std::string("address bind 192.0.2.1 ") + wrong).exit_code, 2) << wrong;
   }

@@ -202,7 +202,8 @@ TEST_F(TreeTest, ReferenceNamesEveryCommandAndOption) {
     const std::set<std::string> kSubmit = {
         "node",         "request-id",   "not-after",    "not-before",    "priority",
         "max-parallel", "max-failures", "max-attempts", "retry-initial", "retry-cap",
-        "max-elapsed",  "never-retry",  "dry-run",      "wait",          "timeout"};
+        "max-elapsed",  "never-retry",  "retry-factor", "retry-jitter",  "dry-run",
+        "wait",         "timeout"};
     const bool submits = app.get_option_no_throw("--not-after") != nullptr;
     for (const CLI::Option* option : app.get_options()) {
       for (const std::string& name : option->get_lnames()) {

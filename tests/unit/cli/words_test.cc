@@ -4,6 +4,7 @@
 #include "manager/cli/words.h"
 
 #include "common/base/error.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "manager/cli/exit_code.h"
 #include "manager/cli/json.h"
@@ -126,6 +127,16 @@ TEST(ErrorTextTest, SaysReasonMessageAndFilledInRemedy) {
             "{\"error\":{\"code\":\"ALREADY_EXISTS\",\"reason\":\"ACCOUNT_EXISTS\","
             "\"message\":\"example.com was created before\","
             "\"remedy\":\"see it: hostq account show example.com\"}}\n");
+}
+
+TEST(ErrorTextTest, SaysWhenToSendItAgain) {
+  const ErrorText error = Describe(WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted,
+                                                            Reason::kQueueFull, "too many"),
+                                                  absl::Milliseconds(2500)),
+                                   "/nowhere", {});
+  EXPECT_THAT(RenderErrorText(error, 80, false),
+              testing::EndsWith("\n  not before: 2.5s from now\n"));
+  EXPECT_THAT(RenderErrorJson(error), testing::EndsWith(",\"retryDelay\":\"2.5s\"}}\n"));
 }
 
 TEST(ErrorTextTest, PlaceholdersAreReplacedAsWholeWords) {
