@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace hostq::agent {
@@ -29,6 +32,13 @@ struct Assignment {
   // By the node's clock. Not started by then: not at all.
   absl::Time start_before = absl::InfiniteFuture();
 };
+
+// Of a task's id, kind and resource key: 1 to 512 characters of ASCII, none of them a space or a
+// control character. With others the messages that tell of the task could not be read.
+inline bool IsTaskName(absl::string_view name) {
+  return !name.empty() && name.size() <= 512 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return absl::ascii_isgraph(c); });
+}
 
 // What became of an assignment. Only kAccepted is a new task.
 enum class AcceptOutcome {

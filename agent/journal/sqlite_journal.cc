@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -52,17 +51,17 @@ absl::Status Unavailable(const absl::Status& status) {
                    absl::StrCat("journal: ", status.message()));
 }
 
-// What only damage can make of a row: a manager could not read the hello that tells of it.
-absl::Status CheckStored(const Lease& lease) {
-  const bool named =
-      !lease.task_id.empty() && std::all_of(lease.task_id.begin(), lease.task_id.end(),
-                                            [](char c) { return absl::ascii_isgraph(c); });
+// What only damage can make of a row: no manager can have sent it.
+absl::Status CheckStored(const Lease& lease, absl::string_view resource_key,
+                         absl::string_view kind) {
+  const bool named = IsTaskName(lease.task_id) && IsTaskName(resource_key) && IsTaskName(kind);
   if (named && lease.attempt >= 1 && lease.epoch >= 1 && lease.epoch <= INT64_MAX) {
     return absl::OkStatus();
   }
-  return absl::DataLossError(absl::StrCat("it is damaged: it has task \"",
-                                          Printable(lease.task_id, 100), "\", attempt ",
-                                          lease.attempt, ", epoch ", lease.epoch));
+  return absl::DataLossError(
+      absl::StrCat("it is damaged: it has task \"", Printable(lease.task_id, 100), "\", attempt ",
+                   lease.attempt, ", epoch ", lease.epoch, ", kind \"", Printable(kind, 100),
+                   "\", resource key \"", Printable(resource_key, 100), "\""));
 }
 
 template <typename T>
@@ -256,7 +255,7 @@ absl::StatusOr<JournalState> SqliteJournal::ReadState() {
     if (!row) break;
     Lease lease{std::string(load_.Text(0)), static_cast<int32_t>(load_.Int64(1)),
                 static_cast<uint64_t>(load_.Int64(2))};
-    if (absl::Status damaged = CheckStored(lease); !damaged.ok()) {
+    if (absl::Status damaged = CheckStored(lease, load_.Text(3), load_.Text(4)); !damaged.ok()) {
       load_.Reset();
       return damaged;
     }

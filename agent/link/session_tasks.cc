@@ -17,7 +17,6 @@ namespace {
 
 // As in the protocol: what a task asks for, and what names it.
 constexpr size_t kMaxWorkBytes = 1 << 20;
-constexpr size_t kMaxNameBytes = 512;
 // A task without a timeout must not run for ever.
 constexpr absl::Duration kDefaultTimeout = absl::Minutes(5);
 constexpr absl::Duration kLongestTimeout = absl::Hours(24);
@@ -51,10 +50,10 @@ Assignment ReadAssign(const v1::Assign& assign, absl::Time now) {
 
 absl::StatusOr<std::vector<StepPlan>> SessionLogic::Plan(const Assignment& assignment) const {
   const Lease& lease = assignment.lease;
-  if (lease.task_id.empty() || lease.task_id.size() > kMaxNameBytes || lease.attempt < 1 ||
-      lease.epoch == 0 || lease.epoch > INT64_MAX || assignment.resource_key.empty() ||
-      assignment.resource_key.size() > kMaxNameBytes) {
-    return Bad("task, attempt, epoch or resource key missing or too long");
+  if (!IsTaskName(lease.task_id) || lease.attempt < 1 || lease.epoch == 0 ||
+      lease.epoch > INT64_MAX || !IsTaskName(assignment.resource_key) ||
+      !IsTaskName(assignment.kind)) {
+    return Bad("task, attempt, epoch, resource key or kind is missing, too long or not text");
   }
   if (assignment.work.size() > kMaxWorkBytes) return Bad("the work is longer than 1 MiB");
   const auto& kinds = options_.kinds;

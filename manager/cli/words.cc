@@ -227,7 +227,9 @@ std::optional<absl::Time> ParseWhen(absl::string_view text, absl::Time now) {
   absl::Time time;
   std::string error;
   if (!absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return std::nullopt;
-  if (time <= absl::UnixEpoch() || time == absl::InfiniteFuture()) return std::nullopt;
+  // The last second that a Timestamp can be.
+  const absl::Time last = absl::FromUnixSeconds(253'402'300'799);
+  if (time <= absl::UnixEpoch() || time > last) return std::nullopt;
   return time;
 }
 

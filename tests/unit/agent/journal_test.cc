@@ -70,7 +70,8 @@ TEST_F(JournalTest, DamagedAndNewerFilesAreRefusedWithAClearError) {
 }
 
 TEST_F(JournalTest, RowsThatNoManagerCanHaveSentAreSaidToBeDamaged) {
-  for (const char* damage : {"task_id='t\xff'", "task_id=''", "attempt=0", "epoch=-1"}) {
+  for (const char* damage : {"task_id='t\xff'", "task_id=''", "attempt=0", "epoch=-1",
+                             "kind='\xff'", "kind=''", "resource_key='a\nb'"}) {
     std::filesystem::remove_all(path_);
     Reopen();
     Accept(MakeAssignment("t1", 1, 10));

@@ -225,6 +225,10 @@ TEST_F(LinkTest, RefusalsAreData) {
   auto nameless = MakeAssign({"", 1, 13});
   Deliver(nameless);
   EXPECT_THAT(Sent(), ElementsAre("refused  BAD_PARAMETERS"));
+  auto unprintable = MakeAssign({"t7", 1, 13});
+  unprintable.mutable_assign()->set_resource_key("address/\n");
+  Deliver(unprintable);
+  EXPECT_THAT(Sent(), ElementsAre("refused t7 BAD_PARAMETERS")) << "a journal with it is damaged";
   Deliver(MakeAssign({"t6", 1, uint64_t{1} << 63}));
   EXPECT_THAT(Sent(), ElementsAre("refused t6 BAD_PARAMETERS")) << "the journal cannot order it";
   EXPECT_THAT(steps_, IsEmpty());

@@ -32,8 +32,8 @@ TEST(WordsTest, WhenIsATimeOrASpanFromNow) {
   EXPECT_EQ(ParseWhen("2h", now), now + absl::Hours(2));
   EXPECT_EQ(ParseWhen("2023-11-14T22:13:20Z", now), now);
   EXPECT_EQ(ParseWhen("2023-11-14T23:13:20+01:00", now), now);
-  for (const char* text :
-       {"", "tomorrow", "2023-11-14", "infinite-future", "1969-01-01T00:00:00Z"}) {
+  for (const char* text : {"", "tomorrow", "2023-11-14", "infinite-future", "1969-01-01T00:00:00Z",
+                           "20261-02-04T18:00:00Z"}) {
     EXPECT_FALSE(ParseWhen(text, now)) << text;
   }
 }
