@@ -166,6 +166,9 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
   options.kinds = SupportedKinds();
   options.credits = config.credits;
   options.boot_id = BootId();
+  const std::unique_ptr<Host> host = MakeRealHost({});
+  options.upkeep.look = [&host](const Kept& kept) { return FindDrift(*host, kept); };
+  options.upkeep.repair = config.policy.repair;
   SeededRandom random(RandomSeed());
   SessionLogic logic(options, MakePlanner(policy), **journal, SystemClock(), random);
   if (const auto status = logic.Start(); !status.ok()) return Fail(kFailed, status);

@@ -47,6 +47,18 @@ void TaskRunner::Add(const Assignment& assignment, std::vector<StepPlan> steps, 
   tasks_.push_back(std::move(task));
 }
 
+void TaskRunner::AddOwn(const Assignment& assignment, std::vector<StepPlan> steps) {
+  HOSTQ_CHECK(!Knows(assignment.lease.task_id) && !IsTaskName(assignment.lease.task_id));
+  Task task;
+  task.assignment = assignment;
+  task.steps = std::move(steps);
+  task.started = true;  // nothing to write down
+  task.own = true;
+  const auto waiting = std::find_if(tasks_.begin(), tasks_.end(),
+                                    [](const Task& other) { return !other.begun && !other.own; });
+  tasks_.insert(waiting, std::move(task));
+}
+
 void TaskRunner::Renew(const Assignment& assignment, std::vector<StepPlan> steps) {
   for (Task& task : tasks_) {
     if (task.assignment.lease.task_id != assignment.lease.task_id) continue;
@@ -139,7 +151,7 @@ v1::Progress TaskRunner::ProgressOf(const Task& task) const {
 std::vector<v1::Progress> TaskRunner::Snapshot() const {
   std::vector<v1::Progress> all;
   for (const Task& task : tasks_) {
-    if (task.begun) all.push_back(ProgressOf(task));
+    if (task.begun && !task.own) all.push_back(ProgressOf(task));
   }
   return all;
 }
@@ -230,6 +242,9 @@ void TaskRunner::Advance(Output& out) {
   }
   for (v1::Progress& progress : news_) out.progress.push_back(std::move(progress));
   news_.clear();
+  std::erase_if(out.progress, [](const v1::Progress& progress) {
+    return !IsTaskName(progress.lease().task_id());
+  });
 }
 
 bool TaskRunner::AdvanceOnce(Output& out) {
@@ -246,7 +261,7 @@ bool TaskRunner::AdvanceOnce(Output& out) {
     }
     if (!keys.insert(key).second) continue;
     if (!task.begun) {
-      const bool may = !hold_ && !stopping_ && executor_ready_ && !Quarantined(key);
+      const bool may = (!hold_ || task.own) && !stopping_ && executor_ready_ && !Quarantined(key);
       if (!may || occupied >= concurrency_) continue;
       ++occupied;
       Begin(task, out);
@@ -321,7 +336,7 @@ void TaskRunner::Finish(Task& task, Output& out) {
   *result.mutable_finish_time() = ToProto(clock_.Now());
   Shrink(result);
   *result.mutable_lease() = ToProto(task.assignment.lease);
-  out.finished.push_back({task.assignment.lease, std::move(result)});
+  out.finished.push_back({task.assignment, std::move(result)});
 }
 
 absl::Duration TaskRunner::NextWake() const {

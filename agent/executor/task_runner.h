@@ -33,7 +33,7 @@ class TaskRunner {
     std::vector<v1::RunStep> steps;
     std::vector<v1::Progress> progress;
     struct Finished {
-      Lease lease;
+      Assignment assignment;
       v1::Result result;
     };
     std::vector<Finished> finished;
@@ -46,6 +46,9 @@ class TaskRunner {
 
   // `started`: the journal has it as started already. The task must not be known yet.
   void Add(const Assignment& assignment, std::vector<StepPlan> steps, bool started);
+  // Work of the agent's own: before what has not begun, also while that is held; without progress.
+  // Its task id must not be one that a manager can give (IsTaskName).
+  void AddOwn(const Assignment& assignment, std::vector<StepPlan> steps);
   // The lease of a known task was renewed; its result answers the new one. Also its new plan, if it
   // has not begun.
   void Renew(const Assignment& assignment, std::vector<StepPlan> steps);
@@ -91,6 +94,7 @@ class TaskRunner {
     bool started = false;  // in the journal
     bool begun = false;    // in this process
     bool cancelled = false;
+    bool own = false;
     absl::Duration start_deadline;
     absl::Time start_time;
     absl::Duration deadline;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,15 @@ struct AcceptAnswer {
   std::string result;
 };
 
+// What the node keeps as it is, with the work that makes it so (agent/upkeep).
+struct KeptItem {
+  std::string kind;
+  std::string work;  // serialized v1::Work
+  std::vector<std::string> roles;
+  friend bool operator==(const KeptItem&, const KeptItem&) = default;
+};
+using Kept = std::map<std::string, KeptItem>;  // by resource key
+
 // One durable step forward. Applied in the order of the fields.
 struct JournalBatch {
   struct Finished {
@@ -63,6 +73,9 @@ struct JournalBatch {
     std::string result;  // serialized v1::Result
   };
   std::vector<Finished> finished;
+  // Kept from now on, and not any more.
+  Kept kept;
+  std::vector<std::string> not_kept;
   // The manager has these results. Those not known, or finished again since, are ignored.
   std::vector<Lease> acknowledged;
   // Not started and not wanted any more: forgotten, without a result.
@@ -76,8 +89,8 @@ struct JournalBatch {
   std::vector<Lease> started;
 
   bool empty() const {
-    return finished.empty() && acknowledged.empty() && dropped.empty() && accept.empty() &&
-           started.empty();
+    return finished.empty() && kept.empty() && not_kept.empty() && acknowledged.empty() &&
+           dropped.empty() && accept.empty() && started.empty();
   }
 };
 
@@ -93,6 +106,7 @@ struct JournalState {
   };
   std::vector<InFlight> in_flight;             // in order of acceptance
   std::vector<Unacknowledged> unacknowledged;  // in order of acceptance
+  Kept kept;
   uint64_t max_epoch = 0;
 };
 

@@ -37,7 +37,9 @@ const char* const kSchema[] = {
     "CREATE INDEX task_old ON task(finish_time_us) WHERE state=3;"
     "CREATE TABLE resource(resource_key TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;",
     // Unix time in microseconds; the highest number: any time.
-    "ALTER TABLE task ADD COLUMN start_before_us INTEGER NOT NULL DEFAULT 9223372036854775807;",
+    "ALTER TABLE task ADD COLUMN start_before_us INTEGER NOT NULL DEFAULT 9223372036854775807;"
+    "CREATE TABLE kept(resource_key TEXT PRIMARY KEY, kind TEXT NOT NULL, work BLOB NOT NULL,"
+    "  roles TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 constexpr int64_t kAnyTime = INT64_MAX;
@@ -129,6 +131,9 @@ absl::Status SqliteJournal::Prepare() {
        "start_before_us"
        " FROM task WHERE state<3 ORDER BY sequence"},
       {&max_epoch_, "SELECT ifnull(max(epoch),0) FROM resource"},
+      {&keep_, "INSERT OR REPLACE INTO kept(resource_key,kind,work,roles) VALUES(?,?,?,?)"},
+      {&drop_kept_, "DELETE FROM kept WHERE resource_key=?"},
+      {&kept_, "SELECT resource_key,kind,work,roles FROM kept"},
       {&prune_, "DELETE FROM task WHERE state=3 AND finish_time_us<?"},
   };
   for (const auto& [statement, sql] : statements) {
@@ -150,6 +155,11 @@ absl::StatusOr<std::vector<AcceptAnswer>> SqliteJournal::Apply(const JournalBatc
     HOSTQ_RETURN_IF_ERROR(finish_.Run(sqlite::Blob(result), absl::ToUnixMicros(now), lease.task_id,
                                       lease.attempt, lease.epoch));
   }
+  for (const auto& [key, item] : batch.kept) {
+    HOSTQ_RETURN_IF_ERROR(
+        keep_.Run(key, item.kind, sqlite::Blob(item.work), absl::StrJoin(item.roles, ",")));
+  }
+  for (const std::string& key : batch.not_kept) HOSTQ_RETURN_IF_ERROR(drop_kept_.Run(key));
   for (const Lease& lease : batch.acknowledged) {
     HOSTQ_RETURN_IF_ERROR(ack_.Run(lease.task_id, lease.attempt, lease.epoch));
   }
@@ -277,6 +287,18 @@ absl::StatusOr<JournalState> SqliteJournal::ReadState() {
   HOSTQ_ASSIGN_OR_RETURN(const bool row, max_epoch_.Step());
   if (row) state.max_epoch = static_cast<uint64_t>(max_epoch_.Int64(0));
   max_epoch_.Reset();
+  for (;;) {
+    HOSTQ_ASSIGN_OR_RETURN(const bool item, kept_.Step());
+    if (!item) break;
+    if (!IsTaskName(kept_.Text(0)) || !IsTaskName(kept_.Text(1))) {
+      kept_.Reset();
+      return absl::DataLossError("it is damaged: what the node keeps has no name");
+    }
+    state.kept[std::string(kept_.Text(0))] = {
+        std::string(kept_.Text(1)), std::string(kept_.Blob(2)),
+        absl::StrSplit(kept_.Text(3), ',', absl::SkipEmpty())};
+  }
+  kept_.Reset();
   return state;
 }
 

@@ -41,7 +41,7 @@ class SqliteJournal final : public Journal {
 
   std::unique_ptr<sqlite::Database> database_;  // before the statements: destroyed after them
   sqlite::Statement find_, insert_, renew_, replace_work_, again_, remove_, start_, finish_, ack_,
-      drop_, key_epoch_, set_key_epoch_, load_, max_epoch_, prune_;
+      drop_, key_epoch_, set_key_epoch_, load_, max_epoch_, keep_, drop_kept_, kept_, prune_;
 };
 
 }  // namespace hostq::agent

@@ -29,6 +29,7 @@ SessionLogic::SessionLogic(SessionOptions options, StepPlanner planner, Journal&
       clock_(clock),
       random_(random),
       runner_(options_.credits, clock),
+      upkeep_(options_.upkeep, clock),
       next_connect_(clock.Monotonic()),
       heartbeat_interval_(options_.heartbeat_interval),
       next_prune_(clock.Monotonic()) {
@@ -39,11 +40,12 @@ absl::Status SessionLogic::Start() {
   auto state = journal_.Load();
   if (!state.ok()) return state.status();
   max_epoch_ = state->max_epoch;
+  upkeep_.Load(std::move(state->kept));
   for (auto& [lease, result] : state->unacknowledged) {
     outbox_[lease.task_id] = {lease, std::move(result)};
   }
   for (const auto& [assignment, started] : state->in_flight) {
-    in_flight_[assignment.lease.task_id] = assignment.lease;
+    Accept(assignment);
     auto steps = Plan(assignment);
     if (!steps.ok()) {  // the policy was changed meanwhile, or the agent is an older one
       v1::Result result;
@@ -121,7 +123,7 @@ void SessionLogic::RunTimers() {
 }
 
 absl::Duration SessionLogic::NextWake() const {
-  absl::Duration next = std::min(runner_.NextWake(), next_prune_);
+  absl::Duration next = std::min({runner_.NextWake(), next_prune_, upkeep_.NextWake()});
   if (journal_failed_) next = std::min(next, journal_retry_at_);
   switch (phase_) {
     case Phase::kDisconnected:
@@ -148,9 +150,9 @@ v1::AgentMessage SessionLogic::MakeHello() const {
   *hello.mutable_clock() = ToProto(clock_.Now());
   hello.set_boot_id(options_.boot_id);
   hello.set_max_epoch(max_epoch_);
-  for (const auto& [task_id, lease] : in_flight_) {
+  for (const auto& [task_id, accepted] : in_flight_) {
     v1::InFlight& entry = *hello.add_in_flight();
-    *entry.mutable_lease() = ToProto(lease);
+    *entry.mutable_lease() = ToProto(accepted.lease);
     entry.set_started(runner_.Started(task_id));
   }
   for (const auto& [task_id, stored] : outbox_) *hello.add_outbox() = ToProto(stored.lease);
@@ -207,7 +209,7 @@ void SessionLogic::OnWelcome(const v1::Welcome& welcome) {
   for (const v1::Lease& proto : welcome.forget()) {
     const Lease lease = FromProto(proto);
     const auto known = in_flight_.find(lease.task_id);
-    if (known == in_flight_.end() || known->second != lease) continue;
+    if (known == in_flight_.end() || known->second.lease != lease) continue;
     const bool started = runner_.Started(lease.task_id);
     if (!runner_.Remove(lease.task_id)) continue;  // it runs: its result will tell
     if (started) {
@@ -220,6 +222,7 @@ void SessionLogic::OnWelcome(const v1::Welcome& welcome) {
     }
   }
   runner_.Hold(false);
+  upkeep_.TellAgain();
   for (v1::Progress& progress : runner_.Snapshot()) {
     v1::AgentMessage message;
     *message.mutable_progress() = std::move(progress);
@@ -248,7 +251,7 @@ void SessionLogic::OnCancel(const v1::Cancel& cancel) {
     return Refuse(lease, Reason::kInterrupted, "before it was accepted");
   }
   const auto known = in_flight_.find(lease.task_id);
-  if (known == in_flight_.end() || known->second != lease) return;
+  if (known == in_flight_.end() || known->second.lease != lease) return;
   const bool ran_before = runner_.Started(lease.task_id);
   if (!runner_.Remove(lease.task_id)) return runner_.Cancel(lease.task_id);
   FinishUnstarted(lease, ran_before,

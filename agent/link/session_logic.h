@@ -10,6 +10,7 @@
 #include "agent/executor/planner.h"
 #include "agent/executor/task_runner.h"
 #include "agent/journal/journal.h"
+#include "agent/upkeep/upkeep.h"
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/random.h"
@@ -35,6 +36,7 @@ struct SessionOptions {
   absl::Duration heartbeat_interval = absl::Seconds(10);
   // Between tries to write a journal that failed.
   absl::Duration journal_retry = absl::Seconds(1);
+  UpkeepOptions upkeep;
 };
 
 // What has to be done, in this order, after everything that justifies it is durable.
@@ -108,9 +110,17 @@ class SessionLogic {
   // --- the tasks ---
   // Why it cannot be run here; OK with its steps otherwise.
   absl::StatusOr<std::vector<StepPlan>> Plan(const Assignment& assignment) const;
+  absl::StatusOr<std::vector<StepPlan>> PlanWork(const Assignment& assignment) const;
   void FinishUnstarted(const Lease& lease, bool begun_before, absl::string_view message);
   // Takes over what the runner wants done.
   void CollectRunner();
+  // What the node keeps.
+  void RunRepair(const Upkeep::Repair& repair);
+  void OnOwnFinished(const Assignment& assignment, const v1::Result& result);
+  void TellDrift();
+  void Accept(const Assignment& assignment);
+  // It has succeeded.
+  void Keep(const Assignment& assignment);
   bool CommitPending();
   void CommitFailed(const absl::Status& status);
   void ApplyAnswer(const Assignment& assignment, bool started, AcceptAnswer answer);
@@ -123,6 +133,8 @@ class SessionLogic {
   Clock& clock_;
   Random& random_;
   TaskRunner runner_;
+  Upkeep upkeep_;
+  std::map<std::string, Upkeep::Repair> repairs_;  // that run, by task
 
   Phase phase_ = Phase::kDisconnected;
   uint64_t connection_ = 0;
@@ -134,8 +146,14 @@ class SessionLogic {
   absl::Duration last_heard_;
   bool stopping_ = false;
 
-  std::map<std::string, Lease, std::less<>> in_flight_;  // by task
-  std::map<std::string, Stored, std::less<>> outbox_;    // by task; durable
+  struct InFlight {
+    Lease lease;
+    uint64_t order = 0;  // of acceptance
+    std::vector<std::string> takes_away;
+  };
+  std::map<std::string, InFlight, std::less<>> in_flight_;  // by task
+  uint64_t accepted_ = 0;
+  std::map<std::string, Stored, std::less<>> outbox_;  // by task; durable
   uint64_t max_epoch_ = 0;
 
   std::vector<Assignment> assigned_;  // checked, not yet in the journal

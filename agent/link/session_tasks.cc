@@ -55,6 +55,10 @@ absl::StatusOr<std::vector<StepPlan>> SessionLogic::Plan(const Assignment& assig
       !IsTaskName(assignment.kind)) {
     return Bad("task, attempt, epoch, resource key or kind is missing, too long or not text");
   }
+  return PlanWork(assignment);
+}
+
+absl::StatusOr<std::vector<StepPlan>> SessionLogic::PlanWork(const Assignment& assignment) const {
   if (assignment.work.size() > kMaxWorkBytes) return Bad("the work is longer than 1 MiB");
   const auto& kinds = options_.kinds;
   if (std::find(kinds.begin(), kinds.end(), assignment.kind) == kinds.end()) {
@@ -137,6 +141,9 @@ void SessionLogic::OnExecutorReport(const v1::ExecutorReport& report) {
 
 Effects SessionLogic::Flush() {
   RunTimers();
+  if (!stopping_) {
+    for (const Upkeep::Repair& repair : upkeep_.Advance()) RunRepair(repair);
+  }
   const absl::Duration now = clock_.Monotonic();
   if (!journal_failed_ || now >= journal_retry_at_ || !assigned_.empty()) {
     // Twice at most in a row: an accepted task that may begin at once is already recorded as begun.
@@ -150,19 +157,28 @@ Effects SessionLogic::Flush() {
       LogWarning("the journal cannot be pruned", {{"status", pruned.status()}});
     }
   }
+  TellDrift();
   return std::exchange(effects_, {});
 }
 
 void SessionLogic::CollectRunner() {
   TaskRunner::Output out;
+  bool again = false;  // a repair that ended may have to be undone
   runner_.Advance(out);
   for (Lease& lease : out.started) pending_.started.push_back(std::move(lease));
-  for (auto& [lease, result] : out.finished) {
+  for (auto& [assignment, result] : out.finished) {
+    if (repairs_.contains(assignment.lease.task_id)) {
+      OnOwnFinished(assignment, result);
+      again = true;
+      continue;
+    }
+    if (result.reason() == hostq::v1::Reason::CODE_UNSPECIFIED) Keep(assignment);
     result.clear_lease();  // the journal's is the one that counts
-    pending_.finished.push_back({std::move(lease), result.SerializeAsString()});
+    pending_.finished.push_back({std::move(assignment.lease), result.SerializeAsString()});
   }
   std::move(out.steps.begin(), out.steps.end(), std::back_inserter(held_.steps));
   std::move(out.progress.begin(), out.progress.end(), std::back_inserter(held_.progress));
+  if (again) CollectRunner();
 }
 
 // True if it changed what the runner may do.
@@ -234,7 +250,7 @@ void SessionLogic::ApplyAnswer(const Assignment& assignment, bool started, Accep
       break;
   }
   max_epoch_ = std::max(max_epoch_, assignment.lease.epoch);
-  in_flight_[task_id] = assignment.lease;
+  Accept(assignment);
   auto steps = Plan(assignment);
   HOSTQ_CHECK(steps.ok());  // it was, and planning is deterministic
   if (answer.outcome == AcceptOutcome::kInFlight) {
@@ -247,6 +263,78 @@ void SessionLogic::ApplyAnswer(const Assignment& assignment, bool started, Accep
   v1::AgentMessage message;
   *message.mutable_accepted()->mutable_lease() = ToProto(assignment.lease);
   Send(std::move(message));
+}
+
+// --- what the node keeps ---
+
+// What this task takes away is not put back from now on.
+void SessionLogic::Accept(const Assignment& assignment) {
+  InFlight& accepted = in_flight_[assignment.lease.task_id];
+  accepted.lease = assignment.lease;
+  if (accepted.order != 0) return;
+  accepted.order = ++accepted_;
+  v1::Work work;
+  if (!work.ParseFromString(assignment.work)) return;
+  accepted.takes_away = NotKeptSince(work, RolesFromNames(assignment.roles));
+  for (const std::string& key : accepted.takes_away) {
+    upkeep_.Drop(key);
+    pending_.kept.erase(key);
+    pending_.not_kept.push_back(key);
+  }
+}
+
+// Unless a task that was accepted later, and runs beside it or next, takes it away.
+void SessionLogic::Keep(const Assignment& assignment) {
+  const uint64_t order = in_flight_.at(assignment.lease.task_id).order;
+  v1::Work work;
+  if (!work.ParseFromString(assignment.work)) return;
+  for (auto& [key, item] : KeptAfter(work, RolesFromNames(assignment.roles))) {
+    const bool leaves = std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& entry) {
+      const InFlight& other = entry.second;
+      return other.order > order && std::find(other.takes_away.begin(), other.takes_away.end(),
+                                              key) != other.takes_away.end();
+    });
+    if (leaves) continue;
+    upkeep_.Keep(key, item);
+    pending_.kept[key] = std::move(item);
+  }
+}
+
+void SessionLogic::TellDrift() {
+  if (phase_ != Phase::kReady) return;
+  if (std::optional<v1::Drift> drift = upkeep_.TakeNews()) {
+    v1::AgentMessage message;
+    *message.mutable_drift() = *std::move(drift);
+    Send(std::move(message));
+  }
+}
+
+void SessionLogic::RunRepair(const Upkeep::Repair& repair) {
+  Assignment assignment;
+  assignment.lease.task_id = absl::StrCat("put back ", repair.item.kind, " ", repair.key);
+  assignment.resource_key = repair.key;
+  assignment.kind = repair.item.kind;
+  assignment.work = repair.item.work;
+  assignment.roles = repair.item.roles;
+  assignment.timeout = kDefaultTimeout;
+  repairs_[assignment.lease.task_id] = repair;
+  if (auto steps = PlanWork(assignment); steps.ok()) {
+    runner_.AddOwn(assignment, *std::move(steps));
+  } else {
+    v1::Result result;
+    result.set_reason(static_cast<hostq::v1::Reason::Code>(ReasonOf(steps.status())));
+    result.set_message(std::string(steps.status().message()));
+    OnOwnFinished(assignment, result);
+  }
+}
+
+void SessionLogic::OnOwnFinished(const Assignment& assignment, const v1::Result& result) {
+  const auto found = repairs_.find(assignment.lease.task_id);
+  const Upkeep::Repair repair = std::move(found->second);
+  repairs_.erase(found);
+  const auto undo =
+      upkeep_.OnRepaired(repair, static_cast<Reason>(result.reason()), result.message());
+  if (undo) RunRepair(*undo);
 }
 
 }  // namespace hostq::agent

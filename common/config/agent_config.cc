@@ -50,6 +50,7 @@ void ReadPolicy(TomlReader& reader, AgentConfig::Policy& policy) {
   reader.TextList("policy.address_ranges", policy.address_ranges, CheckAddressRange);
   reader.Text("policy.user_pattern", policy.user_pattern, CheckPattern);
   reader.TextList("policy.kinds", policy.kinds, CheckKind);
+  reader.Boolean("policy.repair", policy.repair);
   reader.UidRange("policy.uid_min", "policy.uid_max", policy.uid_min, policy.uid_max);
 }
 

@@ -24,6 +24,9 @@ struct AgentConfig {
     // POSIX extended regular expression, matched against the whole name.
     std::string user_pattern = "[a-z][a-z0-9_-]{0,31}";
     std::vector<std::string> kinds;
+    // Whether the agent puts back by itself what the node was told to have and is missing: shares,
+    // addresses on lo. Otherwise it only tells.
+    bool repair = true;
   };
 
   std::string state_dir = "/var/lib/hostq/agent";

@@ -160,6 +160,19 @@ bool TomlReader::Integer(const std::string& key, int64_t min, int64_t max, int64
   return true;
 }
 
+bool TomlReader::Boolean(const std::string& key, bool& out) {
+  const toml::node* node = document_->Find(key);
+  if (node == nullptr) return false;
+  const auto* value = node->as_boolean();
+  if (value == nullptr) {
+    document_->Report(LineOf(*node), key,
+                      absl::StrCat("expected true or false, found ", TypeName(*node)));
+    return false;
+  }
+  out = value->get();
+  return true;
+}
+
 bool TomlReader::Duration(const std::string& key, absl::Duration min, absl::Duration max,
                           absl::Duration& out) {
   absl::Duration value;

@@ -31,6 +31,7 @@ class TomlReader {
   bool Text(const std::string& key, std::string& out, const Check& check);
   bool TextList(const std::string& key, std::vector<std::string>& out, const Check& check);
   bool Integer(const std::string& key, int64_t min, int64_t max, int64_t& out);
+  bool Boolean(const std::string& key, bool& out);
   // Text such as "5s" or "1m30s".
   bool Duration(const std::string& key, absl::Duration min, absl::Duration max,
                 absl::Duration& out);

@@ -406,7 +406,7 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
                                   const FindingThresholds& thresholds) {
   std::vector<Finding> findings;
   const auto add = [&](absl::string_view node, Reason reason, absl::Time since, Evidence evidence,
-                       std::string summary) {
+                       std::string summary) -> Finding& {
     const ReasonInfo& info = InfoOf(reason);
     Finding finding;
     finding.node = std::string(node);
@@ -418,7 +418,7 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
     finding.remedy = std::string(info.remedy);
     finding.remedy = FillIn(finding.remedy, finding);
     finding.stuck = true;
-    findings.push_back(std::move(finding));
+    return findings.emplace_back(std::move(finding));
   };
   if (const absl::Duration late = queue.lateness(now); late > thresholds.sweep_stale) {
     add("", Reason::kSweepStale, now.wall, {{"late", FormatAge(late)}},
@@ -439,6 +439,15 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
           {{"left", FormatAge(left)}},
           absl::StrCat("the certificate of ", name, " ends in ", FormatAge(left),
                        ", and was not renewed"));
+    }
+    for (const Deviation& deviation : node.deviations) {
+      Finding& drift =
+          add(name, deviation.reason, deviation.since, {},
+              absl::StrCat(deviation.message, node.repairs
+                                                  ? "; the agent puts it back as soon as it can"
+                                                  : "; the node's policy leaves it so (repair)"));
+      drift.resource_key = deviation.resource_key;
+      drift.remedy = FillIn(InfoOf(deviation.reason).remedy, drift);
     }
     const absl::Duration waiting = now.monotonic - node.outbox_since;
     if (waiting > thresholds.unacknowledged) {

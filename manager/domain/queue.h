@@ -72,6 +72,13 @@ struct ResultFacts {
   std::string steps;
 };
 
+// What a node reports of what it keeps: all that is not so, and what was put right.
+struct DriftFacts {
+  std::vector<Deviation> open, repaired;
+  int open_count = 0;
+  bool repairs = false;
+};
+
 // All live commands and the rules by which they move: states, order, leases, retry, supersession.
 // Pure: no I/O, no threads, no clock. Every method appends to `out` what has to be written and
 // sent; nothing of it may leave before the mutations are durable. Not thread-safe.
@@ -137,6 +144,8 @@ class Queue {
   void Progress(const Lease& lease, absl::string_view step, int index, int count, bool wedged,
                 const Evidence& evidence, const Now& now, Changes& out);
   void Result(const ResultFacts& result, uint64_t session, const Now& now, Changes& out);
+  void Drifted(absl::string_view node, uint64_t session, DriftFacts drift, const Now& now,
+               Changes& out);
   void Heard(absl::string_view node, uint64_t session, std::optional<absl::Duration> clock_skew,
              int outbox, const Now& now);
 

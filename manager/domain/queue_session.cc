@@ -180,6 +180,27 @@ void Queue::Result(const ResultFacts& result, uint64_t session, const Now& now, 
   Dispatch(now, out);
 }
 
+void Queue::Drifted(absl::string_view name, uint64_t session, DriftFacts drift, const Now& now,
+                    Changes& out) {
+  NodeState* node = MutableNode(name);
+  if (node == nullptr || node->session != session) return;
+  const auto add = [&](EventType type, const Deviation& deviation) {
+    AddEvent(type, 0, node->name, NodeActor(node->name),
+             absl::StrCat(deviation.resource_key, ": ", deviation.message), now, out);
+    std::get<Event>(out.mutations.back()).reason = deviation.reason;
+  };
+  for (const Deviation& deviation : drift.open) {
+    const bool known = std::any_of(
+        node->deviations.begin(), node->deviations.end(),
+        [&](const Deviation& before) { return before.resource_key == deviation.resource_key; });
+    if (!known) add(EventType::kNodeDrifted, deviation);
+  }
+  for (const Deviation& deviation : drift.repaired) add(EventType::kNodeRepaired, deviation);
+  node->deviations = std::move(drift.open);
+  node->deviation_count = drift.open_count;
+  node->repairs = drift.repairs;
+}
+
 void Queue::Heard(absl::string_view name, uint64_t session,
                   std::optional<absl::Duration> clock_skew, int outbox, const Now& now) {
   NodeState* node = MutableNode(name);

@@ -203,6 +203,14 @@ struct Pause {
 enum class PauseScope : int { kKind = 1, kResourceKey = 2 };
 using PauseKey = std::pair<PauseScope, std::string>;
 
+// What a node keeps (an address on lo, a share) and is not so. See hostq.agent.v1.Deviation.
+struct Deviation {
+  std::string resource_key;
+  Reason reason = Reason::kNone;
+  std::string message;
+  absl::Time since;
+};
+
 // What the queue knows of a node. The first part is stored with the cluster's resources and set
 // with Queue::SetNode; the second part is the session.
 struct NodeState {
@@ -227,6 +235,9 @@ struct NodeState {
   // Results that wait on the node for an acknowledgement, and since when (Now::monotonic).
   int outbox = 0;
   absl::Duration outbox_since = absl::InfiniteDuration();
+  std::vector<Deviation> deviations;  // at most kMaxDeviations of them
+  int deviation_count = 0;
+  bool repairs = false;  // its agent puts them right
   absl::Time certificate_start_time = absl::InfinitePast();
   absl::Time certificate_expire_time = absl::InfiniteFuture();
 
@@ -249,6 +260,8 @@ enum class EventType : int {
   kCancelRequested = 12,
   kPaused = 13,  // a kind or a resource key
   kResumed = 14,
+  kNodeDrifted = 15,
+  kNodeRepaired = 16,
 };
 
 struct Event {

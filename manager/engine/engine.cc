@@ -578,6 +578,12 @@ void Engine::Result(uint64_t session, ResultFacts result) {
   });
 }
 
+void Engine::Drifted(std::string node, uint64_t session, DriftFacts drift) {
+  FromAgent(session, [this, node = std::move(node), session, drift](const Now& now) {
+    queue_->Drifted(node, session, drift, now, changes_);
+  });
+}
+
 void Engine::Heard(std::string node, uint64_t session, std::optional<absl::Duration> clock_skew,
                    int outbox) {
   FromAgent(session, [this, node = std::move(node), session, clock_skew, outbox](const Now& now) {

@@ -158,6 +158,7 @@ class Engine {
   void Progress(uint64_t session, Lease lease, std::string step, int index, int count, bool wedged,
                 Evidence evidence);
   void Result(uint64_t session, ResultFacts result);
+  void Drifted(std::string node, uint64_t session, DriftFacts drift);
   void Heard(std::string node, uint64_t session, std::optional<absl::Duration> clock_skew,
              int outbox);
 

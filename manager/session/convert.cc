@@ -17,6 +17,7 @@ namespace {
 
 // What a Duration on the wire can hold is longer, and has no infinity.
 constexpr absl::Duration kMaxTimeout = absl::Hours(24 * 365);
+constexpr int64_t kMaxAgeSeconds = 365 * 24 * 3600;
 
 absl::Status Malformed(absl::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, what);
@@ -181,6 +182,25 @@ ResultFacts FromProto(const agent::v1::Result& result, const Lease& lease, absl:
   facts.started = result.has_start_time();
   facts.start_time = result.has_start_time() && start ? *start : facts.finish_time;
   facts.steps = StepsOf(result);
+  return facts;
+}
+
+DriftFacts FromProto(const agent::v1::Drift& drift, absl::Time now) {
+  const auto convert = [&](const auto& deviations) {
+    std::vector<Deviation> out;
+    for (const agent::v1::Deviation& one : deviations) {
+      if (out.size() == kMaxDeviations) break;
+      const int64_t age = std::clamp<int64_t>(one.age().seconds(), 0, kMaxAgeSeconds);
+      out.push_back({CutText(one.resource_key(), kMaxNameText), ResultReason(one.reason()),
+                     CutText(one.message(), kMaxMessageText), now - absl::Seconds(age)});
+    }
+    return out;
+  };
+  DriftFacts facts;
+  facts.open = convert(drift.open());
+  facts.repaired = convert(drift.repaired());
+  facts.open_count = std::max(drift.open_count(), static_cast<int>(facts.open.size()));
+  facts.repairs = drift.repairs();
   return facts;
 }
 

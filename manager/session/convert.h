@@ -18,11 +18,14 @@ namespace hostq::manager {
 inline constexpr int kMaxHelloTasks = 10'000;  // also bounds the credits
 inline constexpr int kMaxHelloKinds = 1'000;
 inline constexpr size_t kMaxSteps = 1'000;        // of one result
+inline constexpr size_t kMaxDeviations = 100;     // of one node
 inline constexpr size_t kMaxNameText = 200;       // bytes, of a step's name
 inline constexpr size_t kMaxMessageText = 2'000;  // bytes, of a step's or a result's message
 inline constexpr size_t kMaxEvidence = 32;        // entries
 inline constexpr size_t kMaxEvidenceText = 1'024;
 inline constexpr size_t kMaxStepsBytes = 1 << 20;  // what is stored of one attempt
+
+DriftFacts FromProto(const agent::v1::Drift& drift, absl::Time now);
 
 // Wire to domain. `node` is the peer's name from its certificate: a lease of another node is
 // INVALID_ARGUMENT (NOT_AUTHORIZED), a malformed one INVALID_ARGUMENT (INVALID_ARGUMENT).

@@ -54,6 +54,9 @@ absl::Status Receive(const agent::v1::AgentMessage& message, absl::string_view n
       engine.Heard(std::string(node), session, skew, std::max(heartbeat.outbox(), 0));
       return absl::OkStatus();
     }
+    case AgentMessage::kDrift:
+      engine.Drifted(std::string(node), session, FromProto(message.drift(), now));
+      return absl::OkStatus();
     case AgentMessage::kHello:
       return OutOfOrder("a second hello in one stream");
     default:

@@ -88,6 +88,21 @@ TEST_P(JournalTest, AcceptedTaskSurvivesReopenWithEverythingInOrder) {
   EXPECT_EQ(state.max_epoch, 11u);
 }
 
+TEST_P(JournalTest, WhatTheNodeKeepsSurvivesUntilItIsDropped) {
+  const KeptItem share = {"mount_share", std::string("wo\0rk", 5), {"app", "storage"}};
+  const KeptItem address = {"bind_address", "work", {}};
+  JournalBatch batch;
+  batch.kept = {{"share/home", share}, {"address/192.0.2.1", address}};
+  Commit(batch);
+  batch.kept = {{"share/home", address}};  // the latest counts
+  Commit(batch);
+  batch.kept = {{"share/home", share}};
+  batch.not_kept = {"address/192.0.2.1", "address/192.0.2.2"};
+  Commit(batch);
+  Reopen();
+  EXPECT_EQ(Load().kept, (Kept{{"share/home", share}}));
+}
+
 TEST_P(JournalTest, ResultStaysUntilAcknowledged) {
   const Lease lease = MakeAssignment("t", 1, 10).lease;
   Accept(MakeAssignment("t", 1, 10));

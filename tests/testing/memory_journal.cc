@@ -20,6 +20,8 @@ absl::StatusOr<std::vector<AcceptAnswer>> MemoryJournal::Commit(const JournalBat
     row->result = result;
     row->finish_time = now;
   }
+  for (const auto& [key, item] : batch.kept) disk_.kept[key] = item;
+  for (const std::string& key : batch.not_kept) disk_.kept.erase(key);
   for (const Lease& lease : batch.acknowledged) {
     Row* row = Find(lease);
     if (row != nullptr && row->state == State::kFinished) row->state = State::kAcknowledged;
@@ -102,6 +104,7 @@ absl::StatusOr<JournalState> MemoryJournal::Load() {
       state.in_flight.push_back({row->assignment, row->state == State::kStarted});
     }
   }
+  state.kept = disk_.kept;
   for (const auto& [key, epoch] : disk_.epochs) state.max_epoch = std::max(state.max_epoch, epoch);
   return state;
 }

@@ -22,6 +22,7 @@ struct MemoryJournalDisk {
   uint64_t last_sequence = 0;
   std::map<std::string, Row> rows;         // by task
   std::map<std::string, uint64_t> epochs;  // by resource key
+  Kept kept;
 };
 
 // A Journal without files, with the same rules as the real one: what is on the disk are the

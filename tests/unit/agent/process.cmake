@@ -6,7 +6,10 @@ hostq_test(agent_executor_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/exec
 hostq_test(agent_runner_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/runner_test.cc
   LINK hostq_agent_executor)
 hostq_test(agent_link_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/link_test.cc
+  ${CMAKE_CURRENT_LIST_DIR}/link_upkeep_test.cc
   LINK hostq_agent_session)
+hostq_test(agent_upkeep_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/upkeep_test.cc
+  LINK hostq_agent_upkeep hostq_testing_fake_host)
 if(NOT HOSTQ_CORE_ONLY)
   hostq_test(agent_loopback_test LABEL integration
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/loopback_test.cc

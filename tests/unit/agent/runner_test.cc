@@ -79,7 +79,7 @@ TEST_F(RunnerTest, OrderPerKeyAndSideBySideAcrossKeys) {
   const auto out = Advance();
   EXPECT_THAT(Names(out), ElementsAre("b.0"));
   ASSERT_EQ(out.finished.size(), 1u);
-  EXPECT_EQ(out.finished[0].lease.task_id, "a");
+  EXPECT_EQ(out.finished[0].assignment.lease.task_id, "a");
   ASSERT_EQ(out.started.size(), 1u);
   EXPECT_EQ(out.started[0].task_id, "b");
 }
@@ -242,7 +242,7 @@ TEST_F(RunnerTest, RenewedLeaseIsTheOneThatTheResultAnswers) {
   Done("a.0");
   const auto out = Advance();
   ASSERT_EQ(out.finished.size(), 1u);
-  EXPECT_EQ(out.finished[0].lease, (Lease{"a", 2, 99}));
+  EXPECT_EQ(out.finished[0].assignment.lease, (Lease{"a", 2, 99}));
 }
 
 TEST_F(RunnerTest, StoppedRunnerStartsNoFurtherStep) {

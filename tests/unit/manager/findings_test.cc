@@ -345,6 +345,40 @@ TEST(FindingsTest, WhatShouldHaveBeenSentLongAgoIsABugOfTheManager) {
   EXPECT_FALSE(Explain(h.queue, command, task, h.now).has_value());
 }
 
+TEST(FindingsTest, WhatANodeKeepsAndIsNotSo) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const auto report = [&](DriftFacts drift) {
+    Changes out;
+    h.queue.Drifted("web1", h.queue.FindNode("web1")->session, std::move(drift), h.now, out);
+    h.other_events.clear();
+    h.Take(std::move(out));
+  };
+  const Deviation gone = {"address/203.0.113.10", Reason::kAddressMissing,
+                          "203.0.113.10 is not on lo", h.now.wall - absl::Minutes(1)};
+  report({{gone}, {}, 1, false});
+  ASSERT_EQ(h.other_events.size(), 1u);
+  EXPECT_EQ(h.other_events[0].type, EventType::kNodeDrifted);
+  EXPECT_EQ(h.other_events[0].reason, Reason::kAddressMissing);
+  EXPECT_EQ(h.other_events[0].actor, "node/web1");
+  std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].reason, Reason::kAddressMissing);
+  EXPECT_EQ(findings[0].node, "web1");
+  EXPECT_EQ(findings[0].resource_key, gone.resource_key);
+  EXPECT_EQ(findings[0].since, gone.since);
+  EXPECT_EQ(findings[0].remedy, "put it back: hostq address bind 203.0.113.10 --node web1");
+  EXPECT_NE(findings[0].summary.find("policy leaves it so"), std::string::npos);
+  report({{gone}, {}, 1, true});
+  EXPECT_TRUE(h.other_events.empty()) << "that is known";
+  report({{}, {gone}, 0, true});
+  ASSERT_EQ(h.other_events.size(), 1u);
+  EXPECT_EQ(h.other_events[0].type, EventType::kNodeRepaired);
+  EXPECT_EQ(h.other_events[0].message, "address/203.0.113.10: 203.0.113.10 is not on lo");
+  EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty());
+}
+
 TEST(FindingsTest, ListsWhatIsStuckOldestFirst) {
   QueueHarness h;
   h.AddNode("web1");

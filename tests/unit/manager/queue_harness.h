@@ -189,6 +189,7 @@ class QueueHarness {
   std::map<CommandId, CommandState> states;
   std::map<std::pair<CommandId, std::string>, Lease> leases;
   SendAssign last_assign;
+  std::vector<Event> other_events;  // than those of tasks
   std::vector<Lease> acknowledged, cancelled;
   std::vector<uint64_t> closed;
   int orphans = 0;
@@ -216,6 +217,7 @@ class QueueHarness {
         EXPECT_EQ(update->task.phase == Phase::kFinished, update->task.outcome != Outcome::kNone);
         task = update->task;
       } else if (const auto* event = std::get_if<Event>(&mutation)) {
+        if (event->type != EventType::kTaskChanged) other_events.push_back(*event);
         if (event->type != EventType::kTaskChanged) continue;
         ++events;
         moves_seen.push_back(*event);

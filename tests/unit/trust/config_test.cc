@@ -207,6 +207,9 @@ TEST(AgentConfigTest, EmptyFileIsDefaults) {
   EXPECT_THAT(config->policy.mount_points, ElementsAre("/home", "/chroot/home"));
   EXPECT_THAT(config->policy.address_ranges, ElementsAre("0.0.0.0/0", "::/0"));
   EXPECT_THAT(config->policy.kinds, IsEmpty());
+  EXPECT_TRUE(config->policy.repair);
+  EXPECT_THAT(AgentProblems("policy.repair = 1"),
+              ElementsAre("a.toml:1: policy.repair: expected true or false, found an integer"));
   EXPECT_EQ(config->policy.uid_min, 20000u);
   EXPECT_EQ(config->policy.uid_max, 59999u);
 }
@@ -236,6 +239,7 @@ uid_min = 1000
 uid_max = 1001
 user_pattern = "[a-z]+"
 kinds = ["bind_address"]
+repair = false
 )",
                                        "a.toml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -251,6 +255,7 @@ kinds = ["bind_address"]
   EXPECT_EQ(config->policy.uid_max, 1001u);
   EXPECT_EQ(config->policy.user_pattern, "[a-z]+");
   EXPECT_THAT(config->policy.kinds, ElementsAre("bind_address"));
+  EXPECT_FALSE(config->policy.repair);
 }
 
 TEST(AgentConfigTest, ListsReportEachElementWithItsLine) {

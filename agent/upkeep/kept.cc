@@ -1,0 +1,95 @@
+#include "agent/upkeep/kept.h"
+
+#include "absl/strings/str_cat.h"
+#include "agent/host/ip_address.h"
+
+namespace hostq::agent {
+namespace {
+
+std::string AddressKey(const std::string& text) {
+  const auto address = IpAddress::Parse(text);
+  return absl::StrCat("address/", address ? address->ToString() : text);
+}
+
+std::string ShareKey(const v1::Share& share) { return absl::StrCat("share/", share.name()); }
+
+KeptItem ItemOf(std::string kind, const v1::Work& work) {
+  return {std::move(kind), work.SerializeAsString(), {"app"}};
+}
+
+std::pair<std::string, KeptItem> KeptAddress(const std::string& address) {
+  v1::Work work;
+  work.mutable_bind_address()->set_address(address);
+  return {AddressKey(address), ItemOf("bind_address", work)};
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, const Roles& roles) {
+  std::vector<std::pair<std::string, KeptItem>> kept;
+  switch (work.kind_case()) {
+    case v1::Work::kMountShare:
+      // A node that serves the share does not mount it.
+      if (!roles.storage) {
+        kept.emplace_back(ShareKey(work.mount_share().share()), ItemOf("mount_share", work));
+      }
+      break;
+    case v1::Work::kBindAddress:
+      kept.push_back(KeptAddress(work.bind_address().address()));
+      break;
+    case v1::Work::kAddAccountAddress:
+      if (roles.app) kept.push_back(KeptAddress(work.add_account_address().address()));
+      break;
+    case v1::Work::kCreateAccount:
+      if (!roles.app) break;
+      for (const std::string& address : work.create_account().account().addresses()) {
+        kept.push_back(KeptAddress(address));
+      }
+      break;
+    default:
+      break;
+  }
+  return kept;
+}
+
+std::vector<std::string> NotKeptSince(const v1::Work& work, const Roles& roles) {
+  std::vector<std::string> keys;
+  switch (work.kind_case()) {
+    case v1::Work::kUnmountShare:
+      keys.push_back(ShareKey(work.unmount_share().share()));
+      break;
+    case v1::Work::kUnbindAddress:
+      keys.push_back(AddressKey(work.unbind_address().address()));
+      break;
+    case v1::Work::kRemoveAccountAddress:
+      if (roles.app && work.remove_account_address().unbind()) {
+        keys.push_back(AddressKey(work.remove_account_address().address()));
+      }
+      break;
+    case v1::Work::kDeleteAccount:
+      if (!roles.app) break;
+      for (const std::string& address : work.delete_account().addresses_to_unbind()) {
+        keys.push_back(AddressKey(address));
+      }
+      break;
+    default:
+      break;
+  }
+  return keys;
+}
+
+std::optional<KeptItem> Undo(const KeptItem& item) {
+  v1::Work made, undo;
+  if (!made.ParseFromString(item.work)) return std::nullopt;
+  if (made.has_mount_share()) {
+    *undo.mutable_unmount_share()->mutable_share() = made.mount_share().share();
+    return ItemOf("unmount_share", undo);
+  }
+  if (made.has_bind_address()) {
+    undo.mutable_unbind_address()->set_address(made.bind_address().address());
+    return ItemOf("unbind_address", undo);
+  }
+  return std::nullopt;
+}
+
+}  // namespace hostq::agent

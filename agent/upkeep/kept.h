@@ -1,0 +1,26 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/actions/action.h"
+#include "agent/journal/journal.h"
+#include "hostq/agent/v1/work.pb.h"
+
+namespace hostq::agent {
+
+// What a node keeps is what does not survive a reboot: the shares it mounts and the addresses on
+// lo, each by its resource key ("share/home", "address/203.0.113.10"), with the work that makes it
+// so.
+
+// What is to be kept once `work` has succeeded on a node with these roles.
+std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, const Roles& roles);
+// What is not to be kept any more as soon as `work` has been accepted, so that nothing puts back
+// what it takes away.
+std::vector<std::string> NotKeptSince(const v1::Work& work, const Roles& roles);
+// The work that takes an item away. Nothing if the item's own cannot be read.
+std::optional<KeptItem> Undo(const KeptItem& item);
+
+}  // namespace hostq::agent

@@ -1,0 +1,136 @@
+#include "agent/upkeep/upkeep.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "agent/executor/convert.h"
+#include "common/base/text.h"
+#include "common/log/log.h"
+
+namespace hostq::agent {
+namespace {
+
+// As in the protocol.
+constexpr int kMostTold = 100;
+
+}  // namespace
+
+Upkeep::Upkeep(UpkeepOptions options, Clock& clock)
+    : options_(std::move(options)), clock_(clock), next_look_(clock.Monotonic()) {}
+
+void Upkeep::Drop(const std::string& key) {
+  kept_.erase(key);
+  if (open_.erase(key) != 0) tell_ = true;
+}
+
+void Upkeep::Look() {
+  const absl::Duration now = clock_.Monotonic();
+  next_look_ = now + options_.interval;
+  const auto found = options_.look(kept_);
+  if (!found.ok()) {
+    if (!look_failed_) LogError("the node's state cannot be read", {{"status", found.status()}});
+    look_failed_ = true;
+    return;
+  }
+  look_failed_ = false;
+  std::map<std::string, Open> still;
+  for (const Deviation& deviation : *found) {
+    const auto known = open_.find(deviation.resource_key);
+    if (known != open_.end()) {
+      still.insert(*known);
+      continue;
+    }
+    LogWarning("the node is not as it was told to be", {{"resource_key", deviation.resource_key},
+                                                        {"reason", NameOf(deviation.reason)},
+                                                        {"message", deviation.message}});
+    tell_ = true;
+    still[deviation.resource_key] = {deviation, now, 0, now};
+  }
+  if (still.size() != open_.size()) tell_ = true;  // somebody else has put it right
+  open_ = std::move(still);
+}
+
+std::vector<Upkeep::Repair> Upkeep::Advance() {
+  std::vector<Repair> repairs;
+  if (!options_.look) return repairs;
+  const absl::Duration now = clock_.Monotonic();
+  if (now >= next_look_) Look();
+  if (!options_.repair) return repairs;
+  for (const auto& [key, open] : open_) {
+    if (running_.size() >= static_cast<size_t>(options_.repairs_at_once)) break;
+    if (now < open.next_try || running_.contains(key)) continue;
+    running_.insert(key);
+    repairs.push_back({key, kept_.at(key)});
+  }
+  return repairs;
+}
+
+std::optional<Upkeep::Repair> Upkeep::OnRepaired(const Repair& repair, Reason failure,
+                                                 const std::string& message) {
+  running_.erase(repair.key);
+  const auto found = open_.find(repair.key);
+  if (!kept_.contains(repair.key)) {
+    const auto undo = Undo(repair.item);
+    if (failure != Reason::kNone || !undo) return std::nullopt;
+    return Repair{repair.key, *undo};
+  }
+  if (found == open_.end()) return std::nullopt;
+  Open& open = found->second;
+  tell_ = true;
+  if (failure == Reason::kNone) {
+    LogInfo("put right", {{"resource_key", repair.key}, {"message", open.deviation.message}});
+    if (repaired_.size() < kMostTold) repaired_.push_back(ToProto(open));
+    open_.erase(found);
+    return std::nullopt;
+  }
+  ++open.failures;
+  open.next_try = clock_.Monotonic() +
+                  std::min(options_.longest_pause,
+                           options_.interval * (int64_t{1} << std::min(open.failures, 20)));
+  if (open.failures == 1) {
+    LogWarning("cannot be put right",
+               {{"resource_key", repair.key}, {"reason", NameOf(failure)}, {"message", message}});
+  }
+  open.deviation.reason = failure;
+  open.deviation.message = message;
+  return std::nullopt;
+}
+
+absl::Duration Upkeep::NextWake() const {
+  if (!options_.look) return absl::InfiniteDuration();
+  absl::Duration next = next_look_;
+  if (!options_.repair || running_.size() >= static_cast<size_t>(options_.repairs_at_once)) {
+    return next;
+  }
+  for (const auto& [key, open] : open_) {
+    if (!running_.contains(key)) next = std::min(next, open.next_try);
+  }
+  return next;
+}
+
+v1::Deviation Upkeep::ToProto(const Open& open) const {
+  v1::Deviation out;
+  out.set_resource_key(open.deviation.resource_key);
+  out.set_reason(static_cast<hostq::v1::Reason::Code>(open.deviation.reason));
+  out.set_message(Printable(open.deviation.message, 1000));
+  *out.mutable_age() = agent::ToProto(clock_.Monotonic() - open.since);
+  return out;
+}
+
+std::optional<v1::Drift> Upkeep::TakeNews() {
+  if (!tell_) return std::nullopt;
+  tell_ = false;
+  v1::Drift drift;
+  for (const auto& [key, open] : open_) {
+    if (drift.open_size() == kMostTold) break;
+    *drift.add_open() = ToProto(open);
+  }
+  drift.set_open_count(static_cast<int32_t>(open_.size()));
+  drift.set_repairs(options_.repair);
+  for (v1::Deviation& deviation : std::exchange(repaired_, {})) {
+    *drift.add_repaired() = std::move(deviation);
+  }
+  return drift;
+}
+
+}  // namespace hostq::agent

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/journal/journal.h"
+#include "agent/upkeep/drift.h"
+#include "agent/upkeep/kept.h"
+#include "common/base/clock.h"
+#include "hostq/agent/v1/session.pb.h"
+
+namespace hostq::agent {
+
+struct UpkeepOptions {
+  // FindDrift on the real host. Empty: nothing is looked after.
+  std::function<absl::StatusOr<std::vector<Deviation>>(const Kept&)> look;
+  // The node's policy: whether what is missing is put back, or only told.
+  bool repair = true;
+  absl::Duration interval = absl::Seconds(10);
+  // Between repairs that fail: doubled each time, from the interval up.
+  absl::Duration longest_pause = absl::Minutes(5);
+  int repairs_at_once = 8;
+};
+
+// Keeps what the node was told to have: looks at the start and every interval, says what to run to
+// put it back, and what the manager is to be told. Independent of the manager: a node that has been
+// rebooted gets its part again while the manager is away. Pure but for `look`. Belongs to one
+// thread.
+class Upkeep {
+ public:
+  Upkeep(UpkeepOptions options, Clock& clock);
+
+  // What the journal has.
+  void Load(Kept kept) { kept_ = std::move(kept); }
+  void Keep(const std::string& key, const KeptItem& item) { kept_[key] = item; }
+  void Drop(const std::string& key);
+
+  struct Repair {
+    std::string key;
+    KeptItem item;
+  };
+  // Looks if it is time, and says what is to be run now; each is answered by OnRepaired.
+  std::vector<Repair> Advance();
+  // `failure`: the reason and the message with which the work ended; kNone: it succeeded. Returns
+  // what has to be undone: an item that was dropped while it was put back.
+  std::optional<Repair> OnRepaired(const Repair& repair, Reason failure,
+                                   const std::string& message);
+  absl::Duration NextWake() const;
+
+  // What the manager has not been told; nothing if it knows everything.
+  std::optional<v1::Drift> TakeNews();
+  // A manager that knows nothing.
+  void TellAgain() { tell_ = static_cast<bool>(options_.look); }
+
+ private:
+  struct Open {
+    Deviation deviation;
+    absl::Duration since;
+    int failures = 0;
+    absl::Duration next_try;
+  };
+  void Look();
+  v1::Deviation ToProto(const Open& open) const;
+
+  const UpkeepOptions options_;
+  Clock& clock_;
+  Kept kept_;
+  absl::Duration next_look_;
+  bool look_failed_ = false;
+  std::map<std::string, Open> open_;     // by resource key
+  std::set<std::string> running_;        // by resource key
+  std::vector<v1::Deviation> repaired_;  // not told yet
+  bool tell_ = false;
+};
+
+}  // namespace hostq::agent

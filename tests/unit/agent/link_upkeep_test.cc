@@ -1,0 +1,113 @@
+// Goal: an agent puts back by itself what its node keeps, without a manager, and never what is
+// being taken away. Method: as in link_test; the test says what is missing.
+
+#include "tests/unit/agent/link_fixture.h"
+
+namespace hostq::agent {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST_F(LinkTest, WhatIsMissingIsPutBackAndTold) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  missing_ = {"address/192.0.2.1"};
+  Look();
+  EXPECT_EQ(steps_.size(), 1u) << "not kept before the task has succeeded";
+  Done(0);
+  missing_.clear();
+  Look();
+  Sent();
+  missing_ = {"address/192.0.2.1"};
+  Look();
+  EXPECT_THAT(Sent(), ElementsAre("drift open: address/192.0.2.1 ADDRESS_MISSING"));
+  ASSERT_EQ(steps_.size(), 2u);
+  EXPECT_EQ(steps_[1].resource_key(), "address/192.0.2.1");
+  Done(1, ReasonCode::ADDRESS_OWNED_BY_OTHER_HOST);
+  EXPECT_THAT(Sent(), ElementsAre("drift open: address/192.0.2.1 ADDRESS_OWNED_BY_OTHER_HOST"));
+  Look();
+  EXPECT_EQ(steps_.size(), 2u) << "not again at once";
+  clock_.Advance(absl::Seconds(10));
+  Look();
+  ASSERT_EQ(steps_.size(), 3u);
+  missing_.clear();
+  Done(2);
+  EXPECT_THAT(Sent(), ElementsAre("drift repaired: address/192.0.2.1 ADDRESS_OWNED_BY_OTHER_HOST"));
+}
+
+TEST_F(LinkTest, AfterARebootTheNodeGetsItsPartAgainWithoutAManager) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Done(0);
+  Deliver(MakeAssign({"t2", 1, 11}));  // does not end before the reboot
+  missing_ = {"address/192.0.2.1"};
+  Restart();
+  Flush();
+  ASSERT_EQ(steps_.size(), 1u) << "before the task, which waits for a manager that wants it";
+  EXPECT_FALSE(logic_->welcomed());
+  Done(0);
+  missing_.clear();
+  Connect();
+  EXPECT_THAT(Sent(), testing::Contains("drift repaired: address/192.0.2.1 ADDRESS_MISSING"));
+}
+
+TEST_F(LinkTest, WhatIsTakenAwayIsNotPutBack) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Done(0);
+  v1::ManagerMessage unbind = MakeUnbind({"t2", 1, 11});
+  Deliver(unbind);
+  missing_ = {"address/192.0.2.1"};
+  Look();
+  EXPECT_EQ(steps_.size(), 2u);
+  Restart();  // before it ended
+  Look();
+  EXPECT_THAT(steps_, IsEmpty());
+  Connect();
+  Done(0);
+  Look();
+  EXPECT_EQ(steps_.size(), 1u);
+}
+
+TEST_F(LinkTest, WhatIsTakenAwayWhileItIsPutBackIsTakenAwayAgain) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Done(0);
+  missing_ = {"address/192.0.2.1"};
+  Look();
+  ASSERT_EQ(steps_.size(), 2u);  // the repair, which is slow
+  // Of another key, so that it does not wait for the repair.
+  v1::ManagerMessage unbind = MakeUnbind({"t2", 1, 11});
+  unbind.mutable_assign()->set_resource_key("account/a");
+  Deliver(unbind);
+  ASSERT_EQ(steps_.size(), 3u);
+  Done(2);
+  Done(1);
+  ASSERT_EQ(steps_.size(), 4u);
+  v1::Work undo;
+  ASSERT_TRUE(undo.ParseFromString(steps_[3].work()));
+  EXPECT_EQ(undo.unbind_address().address(), "192.0.2.1");
+  Done(3);
+  Look();
+  EXPECT_EQ(steps_.size(), 4u);
+}
+
+TEST_F(LinkTest, WithoutRepairItIsOnlyTold) {
+  repair_ = false;
+  Restart();
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Done(0);
+  Sent();
+  missing_ = {"address/192.0.2.1"};
+  Look();
+  EXPECT_THAT(Sent(), ElementsAre("drift open: address/192.0.2.1 ADDRESS_MISSING"));
+  missing_.clear();  // somebody has put it back
+  Look();
+  EXPECT_THAT(Sent(), ElementsAre("drift none"));
+  EXPECT_EQ(steps_.size(), 1u);
+}
+
+}  // namespace
+}  // namespace hostq::agent

@@ -1,0 +1,116 @@
+// Goal: what a node was told to have is remembered, seen to be missing, and comes back with the
+// work that is kept for it. Method: the real actions on a host in memory that is rebooted, and
+// whose state somebody changes.
+
+#include <gmock/gmock.h>
+
+#include "agent/executor/planner.h"
+#include "agent/upkeep/drift.h"
+#include "agent/upkeep/kept.h"
+#include "tests/unit/agent/actions_testing.h"
+
+namespace hostq::agent {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class UpkeepTest : public ActionTest {
+ protected:
+  // What the node keeps after it has done all this.
+  void Did(const v1::Work& work, const Roles& roles) {
+    for (const std::string& key : NotKeptSince(work, roles)) kept.erase(key);
+    for (auto& [key, item] : KeptAfter(work, roles)) kept[key] = std::move(item);
+  }
+  std::vector<std::string> Drift() {
+    const auto found = FindDrift(app, kept);
+    EXPECT_TRUE(found.ok()) << found.status();
+    std::vector<std::string> texts;
+    for (const Deviation& one : *found) {
+      texts.push_back(one.resource_key + " " + std::string(NameOf(one.reason)));
+    }
+    return texts;
+  }
+  std::vector<std::string> Keys() const {
+    std::vector<std::string> keys;
+    for (const auto& [key, item] : kept) keys.push_back(key);
+    return keys;
+  }
+  static v1::Work WorkOf(const KeptItem& item) {
+    v1::Work work;
+    EXPECT_TRUE(work.ParseFromString(item.work));
+    return work;
+  }
+
+  Kept kept;
+};
+
+TEST_F(UpkeepTest, AddressesAndSharesAreKeptUntilTheyAreTakenAway) {
+  Did(Mount(), kApp);
+  Did(create, kApp);
+  v1::Work work;
+  work.mutable_bind_address()->set_address("2001:db8::10");
+  Did(work, kApp);
+  work.mutable_add_account_address()->set_address("203.0.113.11");
+  Did(work, kApp);
+  EXPECT_THAT(Keys(), ElementsAre("address/2001:db8::10", "address/203.0.113.10",
+                                  "address/203.0.113.11", "share/home"));
+  work.mutable_remove_account_address()->set_address("203.0.113.10");  // another account has it
+  Did(work, kApp);
+  EXPECT_EQ(kept.size(), 4u);
+  work.mutable_remove_account_address()->set_unbind(true);
+  Did(work, kApp);
+  work.mutable_delete_account()->add_addresses_to_unbind("203.0.113.11");
+  Did(work, kApp);
+  work.mutable_unbind_address()->set_address("2001:db8::10");
+  Did(work, kApp);
+  *work.mutable_unmount_share()->mutable_share() = Share();
+  Did(work, kApp);
+  EXPECT_THAT(Keys(), IsEmpty());
+  Did(Mount(), kStorage);
+  Did(create, kStorage);
+  EXPECT_THAT(Keys(), IsEmpty()) << "a file server mounts nothing and carries no address";
+}
+
+TEST_F(UpkeepTest, AfterARebootEverythingComesBack) {
+  CreateEverywhere();
+  Did(Mount(), kApp);
+  Did(create, kApp);
+  EXPECT_THAT(Drift(), IsEmpty());
+  app.Reboot();
+  EXPECT_THAT(Drift(),
+              ElementsAre("address/203.0.113.10 ADDRESS_MISSING", "share/home SHARE_NOT_MOUNTED"));
+  for (const auto& [key, item] : kept) {
+    EXPECT_EQ(RunWork(WorkOf(item), RolesFromNames(item.roles), app).reason, Reason::kNone) << key;
+  }
+  EXPECT_THAT(Drift(), IsEmpty());
+}
+
+TEST_F(UpkeepTest, SeesWhatSomebodyHasChanged) {
+  CreateEverywhere();
+  Did(Mount(), kApp);
+  Did(create, kApp);
+  app.address_table.clear();
+  EXPECT_THAT(Drift(), ElementsAre("address/203.0.113.10 ADDRESS_MISSING"));
+  for (struct Mount& mount : app.mount_table) {
+    if (mount.mount_point == "/chroot/home") mount.source = "10.0.0.9:/other";
+  }
+  EXPECT_THAT(Drift(),
+              ElementsAre("address/203.0.113.10 ADDRESS_MISSING", "share/home SHARE_WRONG_SOURCE"));
+}
+
+TEST_F(UpkeepTest, AnItemIsUndoneByTheOppositeWork) {
+  CreateEverywhere();
+  Did(Mount(), kApp);
+  Did(create, kApp);
+  for (const auto& [key, item] : kept) {
+    const auto undo = Undo(item);
+    ASSERT_TRUE(undo.has_value()) << key;
+    EXPECT_EQ(RunWork(WorkOf(*undo), RolesFromNames(undo->roles), app).reason, Reason::kNone);
+    EXPECT_FALSE(Undo(*undo).has_value());
+  }
+  EXPECT_EQ(Drift().size(), 2u);
+}
+
+}  // namespace
+}  // namespace hostq::agent
