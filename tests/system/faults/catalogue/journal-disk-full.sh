@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The disk with the agent's journal is full.
+# Cure: Free space.
 reason=JOURNAL_UNAVAILABLE
 prepare() {
   daemon web1 agent stop && on web1 sh -c 'mkdir -p /run/kept && cp -a /var/lib/hostq/agent /run/kept/ &&

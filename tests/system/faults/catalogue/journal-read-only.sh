@@ -1,0 +1,11 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# The disk with the agent's journal had an error, and the kernel has made it read-only.
+# Cure: Mend the disk (fsck) and mount it writable; restart the agent.
+reason=JOURNAL_UNAVAILABLE
+prepare() { journal_on_disk; }
+# shellcheck disable=SC2016
+inject() {
+  on web1 sh -c 'echo 1 >"/sys/fs/ext4/$(basename "$(findmnt -no SOURCE /var/lib/hostq)")/trigger_fs_error"
+    ! touch /var/lib/hostq/file'
+}
+cure() { on web1 mount -o remount,rw /var/lib/hostq; }
