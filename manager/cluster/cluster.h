@@ -85,6 +85,10 @@ class Cluster final : public Resources {
                                     const Now& now);
   // Its tokens and certificates are void. `unfinished_tasks` is how many the queue has for it.
   // Errors: NOT_FOUND, FAILED_PRECONDITION (NODE_HAS_TASKS, unless `force`).
+  // A token with which a node that has joined joins again, with another key; then its certificates
+  // of before are void. Errors: NOT_FOUND; those of PutToken.
+  absl::StatusOr<ChangeSet> RejoinNode(absl::string_view name, const storage::v1::Token& token,
+                                       absl::string_view actor);
   absl::StatusOr<ChangeSet> RemoveNode(absl::string_view name, int unfinished_tasks, bool force,
                                        absl::string_view actor);
   // Errors: NOT_FOUND, INVALID_ARGUMENT (no note, or longer than 500 characters).

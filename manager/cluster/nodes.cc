@@ -258,6 +258,19 @@ absl::Status Cluster::CheckNewToken(const storage::v1::Token& token) const {
   if (FindToken(token.id()) == nullptr) return absl::OkStatus();
   return MakeError(absl::StatusCode::kAlreadyExists, Reason::kInvalidArgument,
                    absl::StrCat("token: there is one with the id ", Printable(token.id())));
+absl::StatusOr<ChangeSet> Cluster::RejoinNode(absl::string_view name,
+                                              const storage::v1::Token& token,
+                                              absl::string_view actor) {
+  const storage::v1::Node* node = FindNode(name);
+  if (node == nullptr) return UnknownNode(name);
+  storage::v1::Token mine = token;
+  mine.set_node(std::string(name));
+  HOSTQ_ASSIGN_OR_RETURN(ChangeSet changes, PutToken(mine));
+  changes.events.push_back(
+      NodeEvent(EventType::kNodeAdded, name, actor, "may join again: new join token"));
+  return changes;
+}
+
 }
 
 absl::StatusOr<ChangeSet> Cluster::PutToken(const storage::v1::Token& token) {
