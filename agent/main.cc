@@ -166,6 +166,7 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
   options.kinds = SupportedKinds();
   options.credits = config.credits;
   options.boot_id = BootId();
+  options.process_id = absl::StrCat(absl::Hex(RandomSeed(), absl::kZeroPad16));
   SeededRandom random(RandomSeed());
   SessionLogic logic(options, MakePlanner(policy), **journal, SystemClock(), random);
   if (const auto status = logic.Start(); !status.ok()) return Fail(kFailed, status);

@@ -51,20 +51,24 @@ agent_clock() { # HOST OFFSET
   clock_off "$2" && agent_restart "$1" "${clock[@]}"
 }
 
-# HOST joins again, with a new key and certificate.
-rejoin() { # HOST
+join_again() { # HOST
   local line
   line=$(hostq node rejoin "$1" --output json | jq -r .joinCommand)
   # shellcheck disable=SC2086
-  daemon "$1" agent stop && on "$1" $line && agent_start "$1"
+  on "$1" $line
 }
-# The same, and the certificate is valid for so many seconds more: the manager issues it with its clock
-# as far behind as certificates live.
+# HOST's agent begins anew with a new key and certificate.
+rejoin() { # HOST
+  daemon "$1" agent stop && join_again "$1" && agent_start "$1"
+}
+# The same, and the certificate is valid for so many seconds more: it is issued by the manager with its
+# clock as far behind as certificates live.  Meanwhile no node gets to the manager, which would refuse it.
 rejoin_for() { # HOST SECONDS
   clock_off "-$((90 * 86400 - $2))"
-  daemon storage1 manager stop &&
+  daemon "$1" agent stop && daemon storage1 manager stop && firewall storage1 INPUT -p tcp --dport 7443 &&
     daemon_start storage1 hostq-manager "${AS_HOSTQ[@]}" "${clock[@]}" hostq-manager run --config "$MANAGER_CONFIG" &&
-    soon 30 hostq node list && rejoin "$1" && daemon storage1 manager restart
+    soon 30 hostq node list && join_again "$1" && daemon storage1 manager stop && firewall_off storage1 &&
+    daemon storage1 manager start && agent_start "$1"
 }
 
 # The agents of the web servers begin anew with these lines in their policy.

@@ -83,6 +83,7 @@ class LinkTest : public testing::Test {
     options.kinds = {"bind_address"};
     options.credits = 2;
     options.boot_id = "boot";
+    options.process_id = "process";
     logic_ = std::make_unique<SessionLogic>(options, Plan, *journal_, clock_, random_);
     ASSERT_TRUE(logic_->Start().ok());
     logic_->OnExecutorReady();
@@ -185,6 +186,7 @@ TEST_F(LinkTest, HelloComesFirstAndSaysWhatTheAgentIs) {
   EXPECT_EQ(hello.protocol_version(), 1);
   EXPECT_EQ(hello.credits(), 2);
   EXPECT_EQ(hello.boot_id(), "boot");
+  EXPECT_EQ(hello.process_id(), "process");
   EXPECT_THAT(hello.kinds(), ElementsAre("bind_address"));
   EXPECT_TRUE(logic_->welcomed());
   EXPECT_THAT(Sent(), IsEmpty());
