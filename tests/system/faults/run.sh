@@ -58,10 +58,13 @@ lab() { # N
 }
 
 printf '%-26s %-30s %-30s %7s %7s %7s\n' FAULT EXPECTED GIVEN SECONDS CURED WHOLE
-for ((n = 0; n < labs; ++n)); do lab "$n" & done | awk -v all="${#chosen[@]}" '
-  /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; next }
-  NF { print; fflush() }
-  END {
-    printf "\n%d passed, %d failed\n", passed, all - passed
-    exit passed != all
-  }'
+passed=0
+while IFS= read -r line; do
+  if [[ $line =~ ^([0-9]+)\ passed,\ [0-9]+\ failed$ ]]; then
+    passed=$((passed + BASH_REMATCH[1]))
+  elif [[ $line ]]; then
+    printf '%s\n' "$line"
+  fi
+done < <(for ((n = 0; n < labs; ++n)); do lab "$n" & done; wait)
+printf '\n%d passed, %d failed\n' "$passed" $((${#chosen[@]} - passed))
+((passed == ${#chosen[@]}))
