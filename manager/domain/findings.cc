@@ -136,6 +136,8 @@ class Explainer {
       case Phase::kFinished:
         break;
     }
+    const bool again = task_.in_flight() && task_.attempt > 1 && task_.reason != Reason::kNone;
+    if (again && finding_.reason == Reason::kInProgress) AfterFailure();
     finding_.remedy = FillIn(finding_.remedy, finding_);
     const bool on_a_node = finding_.owner == Owner::kNode || finding_.owner == Owner::kAgent;
     if (on_a_node && finding_.owner_node.empty()) finding_.owner_node = task_.node;
@@ -160,6 +162,14 @@ class Explainer {
     finding_.remedy = std::string(info.remedy);
     finding_.evidence = task_.evidence;
     finding_.evidence["attempts"] = absl::StrCat(task_.attempt);
+  }
+
+  // It moves, and may fail again: then the waiting between the attempts is not the only time to see
+  // why.
+  void AfterFailure() {
+    finding_.cause = task_.reason;
+    finding_.evidence["attempts"] = absl::StrCat(task_.attempt);
+    absl::StrAppend(&finding_.summary, "; attempt ", task_.attempt - 1, " failed: ", task_.message);
   }
 
   void Parked() {

@@ -316,6 +316,22 @@ TEST(FindingsTest, NodeWhoseCertificateHasExpiredIsNotJustOffline) {
   EXPECT_NE(expired.remedy.find("hostq node rejoin web1"), std::string::npos) << expired.remedy;
 }
 
+// Whoever looked while it was tried again was told that nothing is wrong.
+TEST(FindingsTest, WhatFailedBeforeIsSaidWhileItIsTriedAgain) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  EXPECT_EQ(Of(h, id, "web1").cause, Reason::kNone);
+  h.Result(h.LeaseOf(id, "web1"), Reason::kStepCrashed);
+  for (int i = 0; i < 2; ++i) h.Advance(absl::Seconds(1));
+  const Finding again = Of(h, id, "web1");
+  EXPECT_EQ(again.reason, Reason::kInProgress);
+  EXPECT_EQ(again.cause, Reason::kStepCrashed);
+  EXPECT_FALSE(again.stuck);
+  EXPECT_NE(again.summary.find("attempt 1 failed"), std::string::npos) << again.summary;
+}
+
 TEST(FindingsTest, NodeThatCallsAnOldAddressOfTheManager) {
   QueueHarness h;
   h.AddNode("web1");
