@@ -26,7 +26,7 @@ source "$LAB_DIR/storage.sh"
 # shellcheck source=tests/system/faults/means.sh
 source "${BASH_SOURCE[0]%/*}/means.sh"
 catalogue=${BASH_SOURCE[0]%/*}/catalogue
-# From the moment a fault can be observed until it is named.
+# Seconds from the moment the work is submitted, and so the fault can be observed, until it is named.
 limit=10
 
 hostq() { on storage1 hostq "$@"; }
@@ -55,7 +55,7 @@ unnamed() { # REASON
 # without those that only say that it moves.
 given() { # ID NODE
   { hostq explain "$1" --output json; hostq stuck --node "$2" --output json; } 2>/dev/null |
-    jq -rs --arg node "$2" '[(.[0].findings[]?, (.[1].findings[]? | select(.taskId // "" == ""))) | select(.node == $node)
+    jq -rs --arg node "$2" '[(.[0].findings[]?, (.[1].findings[]? | select((.taskId // "") == ""))) | select(.node == $node)
       | if (.cause // "CODE_UNSPECIFIED") != "CODE_UNSPECIFIED" then .cause else .reason end
       | select(. != "IN_PROGRESS" and . != "EARLIER_STAGE" and . != "NOT_STARTED" and . != "NOT_ACCEPTED")]
       | unique | join(" ")'
@@ -88,8 +88,8 @@ one_fault() { # NAME NUMBER
     soon 30 nothing_stuck || fail "something was stuck before"
     unnamed "$reason" || fail "named before it was there"
     inject || fail "inject failed"
-    from=$(now)
     submit || fail "submit failed"
+    from=$(now)
     id=$(newest_command "$(key)")
     [[ $id ]] || fail "no command for $(key)"
     until named "$id" "$node" "$reason"; do

@@ -84,7 +84,7 @@ agent_policy() { # LINES
 # The agent of web1 has its journal on a small disk of its own.
 journal_on_disk() {
   daemon web1 agent stop && on web1 sh -ec 'mkdir -p /run/kept; cp -a /var/lib/hostq/agent /run/kept/
-    truncate -s 8M /run/journal.img; mkfs.ext4 -q -O ^has_journal /run/journal.img
-    mount -o loop,errors=remount-ro /run/journal.img /var/lib/hostq; cp -a /run/kept/agent /var/lib/hostq/' &&
+    truncate -s 16M /run/journal.img; mkfs.ext4 -q /run/journal.img
+    mount -o loop,errors=remount-ro /run/journal.img /var/lib/hostq; cp -a /run/kept/agent /var/lib/hostq/; sync -f /var/lib/hostq' &&
     daemon web1 agent start && soon 60 node_is web1 READY
 }

@@ -1,9 +1,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# The executor is killed whenever it is there, also in the middle of steps.
+# The executor is killed whenever it begins a step.
 # Cure: Find out who kills it (dmesg: was memory short?) and end that.
 reason=STEP_CRASHED
-# shellcheck disable=SC2016
 inject() {
-  daemon_start web1 killer sh -c 'while sleep 0.5; do kill -9 $(pgrep -x hostq-executor); done'
+  # It strikes at the first pass that the file knows, and the file forgets.
+  daemon_start web1 killer sh -c 'while sleep 0.1; do : >/run/passes; done' &&
+    agent_restart web1 env HOSTQ_CRASH_POINT=agent.executor_before_step:1:/run/passes
 }
-cure() { daemon_stop web1 killer; }
+cure() { daemon_stop web1 killer && agent_restart web1; }
