@@ -81,10 +81,15 @@ agent_policy() { # LINES
   done
 }
 
-# The agent of web1 has its journal on a small disk of its own.
+# The agent of web1 has its journal on a disk of its own; and where it was before.
 journal_on_disk() {
   daemon web1 agent stop && on web1 sh -ec 'mkdir -p /run/kept; cp -a /var/lib/hostq/agent /run/kept/
     truncate -s 16M /run/journal.img; mkfs.ext4 -q /run/journal.img
     mount -o loop,errors=remount-ro /run/journal.img /var/lib/hostq; cp -a /run/kept/agent /var/lib/hostq/; sync -f /var/lib/hostq' &&
+    daemon web1 agent start && soon 60 node_is web1 READY
+}
+journal_back() {
+  daemon web1 agent stop && on web1 sh -ec 'rm -r /run/kept/agent; cp -a /var/lib/hostq/agent /run/kept/
+    umount /var/lib/hostq; rm -r /var/lib/hostq/agent; cp -a /run/kept/agent /var/lib/hostq/' &&
     daemon web1 agent start && soon 60 node_is web1 READY
 }

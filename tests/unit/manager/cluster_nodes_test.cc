@@ -183,11 +183,12 @@ TEST_F(ClusterNodesTest, NodeThatHasJoinedMayJoinAgain) {
   ThreeNodes();
   EXPECT_EQ(CodeOf(cluster_->RejoinNode("web9", Token("t"), "root").status()),
             "NOT_FOUND UNKNOWN_NODE");
+  const std::string before = cluster_->FindNode("web1")->SerializeAsString();
   const auto changes = cluster_->RejoinNode("web1", Token("t"), "root");
   ASSERT_TRUE(changes.ok()) << changes.status();
   Stored(*changes);
   EXPECT_EQ(cluster_->FindToken("t")->node(), "web1");
-  EXPECT_TRUE(cluster_->FindNode("web1")->admitted()) << "nothing changes until it has joined";
+  EXPECT_EQ(cluster_->FindNode("web1")->SerializeAsString(), before) << "until it has joined";
 }
 
 TEST_F(ClusterNodesTest, ManagerAtAnotherAddressThanTheNodesWereTold) {

@@ -9,3 +9,4 @@ prepare() {
 }
 inject() { on web1 dd if=/dev/zero of=/var/lib/hostq/filler bs=4k status=none; true; }
 cure() { on web1 rm /var/lib/hostq/filler; }
+tidy() { account_delete && journal_back; }

@@ -13,3 +13,4 @@ cure() {
   on web1 sh -c 'umount /var/lib/hostq; e2fsck -fp /run/journal.img; mount -o loop /run/journal.img /var/lib/hostq'
   daemon web1 agent start
 }
+tidy() { account_delete && journal_back; }
