@@ -169,6 +169,7 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
   const std::unique_ptr<Host> host = MakeRealHost({});
   options.upkeep.look = [&host](const Kept& kept) { return FindDrift(*host, kept); };
   options.upkeep.repair = config.policy.repair;
+  options.process_id = absl::StrCat(absl::Hex(RandomSeed(), absl::kZeroPad16));
   SeededRandom random(RandomSeed());
   SessionLogic logic(options, MakePlanner(policy), **journal, SystemClock(), random);
   if (const auto status = logic.Start(); !status.ok()) return Fail(kFailed, status);

@@ -25,6 +25,7 @@ lab=(
   nfs-kernel-server nfs-common rpcbind quota e2fsprogs
   iproute2 iputils-ping iputils-arping
   kmod mount procps util-linux passwd login jq
+  iptables faketime                                 # for faults: a firewall, a wrong clock
 )
 checkers=(clang clang-format clang-tidy libclang-rt-14-dev shellcheck jq strace)
 

@@ -119,9 +119,10 @@ absl::Status Server::OpenState() {
   }
   HOSTQ_ASSIGN_OR_RETURN(store_, SqliteStore::Open(database));
   HOSTQ_ASSIGN_OR_RETURN(Snapshot snapshot, store_->Load());
-  HOSTQ_ASSIGN_OR_RETURN(cluster_, Cluster::Load({config_.cluster.name, quorum, agents.port,
-                                                  config_.cluster.uid_min, config_.cluster.uid_max},
-                                                 snapshot.resources));
+  HOSTQ_ASSIGN_OR_RETURN(
+      cluster_, Cluster::Load({config_.cluster.name, quorum, agents.port, config_.cluster.uid_min,
+                               config_.cluster.uid_max, agents_address_},
+                              snapshot.resources));
   Engine::Options options;
   options.max_live_tasks = static_cast<size_t>(config_.limits.max_live_tasks);
   engine_ = std::make_unique<Engine>(*store_, *cluster_, SystemClock(), random_, options);

@@ -2,7 +2,7 @@
 # tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named, or all of
 # them. Ends with "N passed, N failed" and exits 0 only if everything passed.
 #
-#   format       clang-format, shellcheck
+#   format       clang-format, shellcheck; whether the table of faults in the documents is up to date
 #   release      builds what is shipped; unit, contract, lint and integration tests on it
 #   asan         the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan         the core (what links no gRPC) with ThreadSanitizer
@@ -29,6 +29,7 @@ tier_format() {
   local bad=0
   git ls-files -z '*.cc' '*.h' | xargs -0 -P 2 -n 40 clang-format --dry-run -Werror || bad=1
   git ls-files -z '*.sh' '.ci/run' | xargs -0 shellcheck -x || bad=1
+  tests/system/faults/table.sh --check || bad=1
   return $bad
 }
 

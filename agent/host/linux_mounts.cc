@@ -25,8 +25,9 @@ namespace {
 constexpr int kNfsPort = 2049;
 // A server that is up answers a connection in milliseconds; a hard mount would wait for minutes.
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
-// Longer than a server needs that is merely busy; shorter than a step's deadline.
-constexpr absl::Duration kProbeTimeout = absl::Seconds(10);
+// Longer than a server needs that is merely busy; short enough to be told while somebody waits for
+// it.
+constexpr absl::Duration kProbeTimeout = absl::Seconds(5);
 constexpr absl::string_view kForGood = "hard,timeo=600,retrans=2";
 // 2 s a try, two tries: a trial must fail while somebody watches.
 constexpr absl::string_view kForTrial = "soft,timeo=20,retrans=1";

@@ -85,10 +85,11 @@ void SessionLogic::Disconnect(absl::Duration delay) {
 void SessionLogic::OnClosed(uint64_t connection, const absl::Status& status) {
   if (connection != connection_ || phase_ == Phase::kDisconnected) return;
   ++failures_;
-  const bool refused = absl::IsPermissionDenied(status) || absl::IsAborted(status) ||
-                       absl::IsFailedPrecondition(status) || absl::IsUnauthenticated(status);
-  const absl::Duration delay = BackoffDelay(options_.reconnect, failures_, random_) +
-                               (refused ? options_.refused_delay : absl::ZeroDuration());
+  const bool refused = absl::IsPermissionDenied(status) || absl::IsFailedPrecondition(status) ||
+                       absl::IsUnauthenticated(status);
+  absl::Duration delay = BackoffDelay(options_.reconnect, failures_, random_);
+  if (refused) delay += options_.refused_delay;
+  if (absl::IsAborted(status)) delay += options_.replaced_delay;
   if (phase_ == Phase::kReady || failures_ == 1 || failures_ % 20 == 0) {
     LogWarning("not connected to the manager",
                {{"status", status}, {"failures", failures_}, {"again_in", delay}});
@@ -149,6 +150,7 @@ v1::AgentMessage SessionLogic::MakeHello() const {
   hello.set_credits(options_.credits);
   *hello.mutable_clock() = ToProto(clock_.Now());
   hello.set_boot_id(options_.boot_id);
+  hello.set_process_id(options_.process_id);
   hello.set_max_epoch(max_epoch_);
   for (const auto& [task_id, accepted] : in_flight_) {
     v1::InFlight& entry = *hello.add_in_flight();

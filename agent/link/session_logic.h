@@ -25,11 +25,14 @@ struct SessionOptions {
   // Tasks taken at once, and run at once.
   int credits = 8;
   std::string boot_id;
+  std::string process_id;
   // Between attempts to connect: at most 10 s, so that a network that works again is used soon.
   BackoffPolicy reconnect{absl::Milliseconds(200), absl::Seconds(10), 2, 0.1};
-  // After the manager has said that this node may not connect, or that another agent has taken its
-  // place: asking sooner would only make noise.
+  // After the manager has said that this node may not connect: asking sooner would only make noise.
   absl::Duration refused_delay = absl::Seconds(30);
+  // After another agent has taken this one's place. If that is a copy of this machine, coming back
+  // tells the manager.
+  absl::Duration replaced_delay = absl::Seconds(3);
   // From connecting to Welcome.
   absl::Duration welcome_timeout = absl::Seconds(15);
   // Until a Welcome tells otherwise.

@@ -73,8 +73,7 @@ constexpr ReasonInfo kReasons[] = {
      "set the clock of NODE: is chrony or systemd-timesyncd running there?"},
     {Reason::kCertificateExpiring, "CERTIFICATE_EXPIRING", ReasonClass::kWait, Owner::kNode,
      "the node's certificate is in the last third of its life",
-     "remove the node and join it again: hostq node remove NODE; hostq node add NODE --role ROLE "
-     "--address ADDRESS"},
+     "join the node again: hostq node rejoin NODE, and run the line that it prints on NODE"},
     {Reason::kSweepStale, "SWEEP_STALE", ReasonClass::kWait, Owner::kManager,
      "the manager's own loop is late",
      "look at the load and the disk of the manager; restart hostq-manager"},
@@ -98,6 +97,18 @@ constexpr ReasonInfo kReasons[] = {
      "more of its command's nodes are failing than the command allows",
      "mend what fails there, or accept it: hostq command skip COMMAND --note WHY; then it goes on "
      "by itself. Or give up: hostq command cancel COMMAND"},
+    {Reason::kCertificateExpired, "CERTIFICATE_EXPIRED", ReasonClass::kWait, Owner::kAdministrator,
+     "the node's certificate has expired: it cannot connect",
+     "join the node again: hostq node rejoin NODE, and run the line that it prints on NODE"},
+    {Reason::kManagerMoved, "MANAGER_MOVED", ReasonClass::kWait, Owner::kAdministrator,
+     "the node was told another address of the manager than it has now",
+     "give the manager its old address back (cluster.quorum_address), or join the node again: "
+     "hostq "
+     "node rejoin NODE, and run the line that it prints on NODE"},
+    {Reason::kNodeCloned, "NODE_CLONED", ReasonClass::kWait, Owner::kNode,
+     "two agents use the node's identity: its machine was copied",
+     "on the copy: systemctl disable --now hostq-agent; rm -r /var/lib/hostq/agent; and make the "
+     "key that it had void: hostq node rejoin NODE, and run the line that it prints on NODE"},
     {Reason::kShareServerUnreachable, "SHARE_SERVER_UNREACHABLE", ReasonClass::kEnvironment,
      Owner::kFileServer, "the file server does not answer, or refuses the connection",
      "is the NFS server running, and is port 2049 open to NODE? On the file server: systemctl "
@@ -226,7 +237,9 @@ constexpr ReasonInfo kReasons[] = {
      "COMMAND"},
     {Reason::kStepCrashed, "STEP_CRASHED", ReasonClass::kTransient, Owner::kAgent,
      "a step's process died",
-     "a bug of the agent: report it with the log (journalctl -u hostq-agent on NODE)"},
+     "was it killed, for want of memory (dmesg on NODE)? If not, it is a bug of the agent: report "
+     "it "
+     "with the log (journalctl -u hostq-agent on NODE)"},
     {Reason::kNotAllowedByPolicy, "NOT_ALLOWED_BY_POLICY", ReasonClass::kConflict, Owner::kNode,
      "the node's own policy forbids it",
      "if it is to be allowed, change the policy in /etc/hostq/agent.toml on NODE, restart "
@@ -331,7 +344,7 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kUnauthenticated, "UNAUTHENTICATED", ReasonClass::kRefusal, Owner::kRequester,
      "no acceptable certificate",
      "use a certificate of this cluster: join the node (hostq node add NAME --role ROLE --address "
-     "ADDRESS)"},
+     "ADDRESS; a node that has joined before: hostq node rejoin NAME)"},
     {Reason::kNotAuthorized, "NOT_AUTHORIZED", ReasonClass::kRefusal, Owner::kRequester,
      "the caller may not do this", "ask an administrator of the cluster"},
     {Reason::kQueueFull, "QUEUE_FULL", ReasonClass::kRefusal, Owner::kManager,

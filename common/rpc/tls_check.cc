@@ -61,7 +61,7 @@ absl::Status HungUp(const TlsIdentity& identity, absl::string_view how) {
   }
   return Refused(absl::StrCat("it is the manager, but it does not take ", shown, ": ", how),
                  "compare the clocks of both machines; if they are right, join the node again: "
-                 "hostq node add NAME --role ROLE --address ADDRESS");
+                 "hostq node rejoin NAME");
 }
 
 absl::Status Check(absl::string_view host_port, const TlsIdentity& identity,
@@ -79,7 +79,7 @@ absl::Status Check(absl::string_view host_port, const TlsIdentity& identity,
                                 X509_verify_cert_error_string(verified),
                                 "; the clock of this machine says ", At(SystemClock().Now())),
                    "compare the clocks of both machines; if the manager was set up anew, join the "
-                   "node again: hostq node add NAME --role ROLE --address ADDRESS");
+                   "node again: hostq node rejoin NAME");
   }
   HOSTQ_RETURN_IF_ERROR(shaken);
   const absl::Status answer = connection.SendAndAwait(kPreface);

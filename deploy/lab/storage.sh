@@ -18,6 +18,10 @@ start_file_server() {
   [[ $LAB_BACKEND == here ]] || sysctl -qw fs.nfs.nlm_timeout=3 fs.nfs.nlm_grace_period=3
   on storage1 sh -ec 'mount -t nfsd nfsd /proc/fs/nfsd
     echo "/chroot/home 203.0.113.0/24(rw,sync,no_root_squash,no_subtree_check)" >/etc/exports' || return
+  start_file_daemons
+}
+
+start_file_daemons() {
   daemon_start storage1 rpcbind rpcbind -f -w
   eventually 30 on storage1 rpcinfo -p || { lab_fail "rpcbind does not answer"; return; }
   on storage1 exportfs -ra || return
@@ -27,6 +31,12 @@ start_file_server() {
   daemon_start storage1 rpc.mountd rpc.mountd -F
   rquotad allow || return
   eventually 30 on storage1 rpcinfo -t "$LAB_QUORUM" nfs 4 || lab_fail "the NFS server does not answer"
+}
+
+stop_file_daemons() {
+  rquotad stop && nfsd stop || return
+  local name
+  for name in rpc.mountd nfsdcld rpc.statd rpcbind; do daemon_stop storage1 "$name" || return; done
 }
 
 # nfsdcld remembers clients over a restart.  In a network namespace the kernel knows no other way;

@@ -31,6 +31,7 @@ constexpr MethodRule kRules[] = {
     {"hostq.v1.NodeService.GetNode", Listener::kAdministration},
     {"hostq.v1.NodeService.ListNodes", Listener::kAdministration},
     {"hostq.v1.NodeService.PauseNode", Listener::kAdministration},
+    {"hostq.v1.NodeService.RejoinNode", Listener::kAdministration},
     {"hostq.v1.NodeService.RemoveNode", Listener::kAdministration},
     {"hostq.v1.NodeService.ResumeNode", Listener::kAdministration},
 };

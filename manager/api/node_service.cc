@@ -19,10 +19,10 @@ using LiveQueue = hostq::manager::Queue;
 constexpr absl::Duration kDefaultTokenLife = absl::Minutes(15);
 constexpr absl::Duration kMaxTokenLife = absl::Hours(24);
 
-absl::StatusOr<absl::Duration> TokenLifeOf(const v1::CreateNodeRequest& request) {
-  if (!request.has_token_ttl()) return kDefaultTokenLife;
-  const auto& ttl = request.token_ttl();
-  const absl::Duration life = absl::Seconds(ttl.seconds()) + absl::Nanoseconds(ttl.nanos());
+// Null: the default.
+absl::StatusOr<absl::Duration> TokenLife(const google::protobuf::Duration* ttl) {
+  if (ttl == nullptr) return kDefaultTokenLife;
+  const absl::Duration life = absl::Seconds(ttl->seconds()) + absl::Nanoseconds(ttl->nanos());
   if (life > absl::ZeroDuration() && life <= kMaxTokenLife) return life;
   return InvalidField(Reason::kInvalidArgument, "token_ttl", "must be positive, at most 24 hours");
 }
@@ -60,17 +60,18 @@ void NodeService::ChangeNode(const std::string& name, std::string actor,
                          });
 }
 
-grpc::ServerUnaryReactor* NodeService::CreateNode(grpc::CallbackServerContext* context,
-                                                  const v1::CreateNodeRequest* request,
-                                                  v1::CreateNodeResponse* response) {
-  auto* reactor = context->DefaultReactor();
+grpc::ServerUnaryReactor* NodeService::IssueToken(grpc::CallbackServerContext& context,
+                                                  const std::string& name,
+                                                  const google::protobuf::Duration* ttl,
+                                                  AddToken add, v1::CreateNodeResponse* response) {
+  auto* reactor = context.DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
-  const absl::StatusOr<absl::Duration> life = TokenLifeOf(*request);
+  if (!Admit(backend_, context, done)) return reactor;
+  const absl::StatusOr<absl::Duration> life = TokenLife(ttl);
   if (!life.ok()) return done(life.status()), reactor;
   const auto token =
-      std::make_shared<NewJoinToken>(MakeJoinToken(request->name(), backend_.clock.Now() + *life));
-  const std::string actor = ActorOf(*context);
+      std::make_shared<NewJoinToken>(MakeJoinToken(name, backend_.clock.Now() + *life));
+  const std::string actor = ActorOf(context);
   const Done answer = [this, token, response, done](const absl::Status& status) {
     if (status.ok()) {
       response->set_join_command(absl::StrCat("hostq-agent join --manager ",
@@ -81,12 +82,34 @@ grpc::ServerUnaryReactor* NodeService::CreateNode(grpc::CallbackServerContext* c
     done(status);
   };
   ChangeNode(
-      request->name(), actor,
-      [this, request, token, actor](const Now& now) {
-        return backend_.cluster.AddNode(*request, ToRow(token->record), actor, now);
+      name, actor,
+      [add = std::move(add), token, actor](const Now& now) {
+        return add(ToRow(token->record), actor, now);
       },
       response->mutable_node(), answer);
   return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::CreateNode(grpc::CallbackServerContext* context,
+                                                  const v1::CreateNodeRequest* request,
+                                                  v1::CreateNodeResponse* response) {
+  return IssueToken(
+      *context, request->name(), request->has_token_ttl() ? &request->token_ttl() : nullptr,
+      [this, request](const storage::v1::Token& token, absl::string_view actor, const Now& now) {
+        return backend_.cluster.AddNode(*request, token, actor, now);
+      },
+      response);
+}
+
+grpc::ServerUnaryReactor* NodeService::RejoinNode(grpc::CallbackServerContext* context,
+                                                  const v1::RejoinNodeRequest* request,
+                                                  v1::CreateNodeResponse* response) {
+  return IssueToken(
+      *context, request->name(), request->has_token_ttl() ? &request->token_ttl() : nullptr,
+      [this, request](const storage::v1::Token& token, absl::string_view actor, const Now&) {
+        return backend_.cluster.RejoinNode(request->name(), token, actor);
+      },
+      response);
 }
 
 grpc::ServerUnaryReactor* NodeService::GetNode(grpc::CallbackServerContext* context,

@@ -22,6 +22,9 @@ class NodeService final : public v1::NodeService::CallbackService {
   grpc::ServerUnaryReactor* CreateNode(grpc::CallbackServerContext* context,
                                        const v1::CreateNodeRequest* request,
                                        v1::CreateNodeResponse* response) override;
+  grpc::ServerUnaryReactor* RejoinNode(grpc::CallbackServerContext* context,
+                                       const v1::RejoinNodeRequest* request,
+                                       v1::CreateNodeResponse* response) override;
   grpc::ServerUnaryReactor* GetNode(grpc::CallbackServerContext* context,
                                     const v1::GetNodeRequest* request, v1::Node* response) override;
   grpc::ServerUnaryReactor* ListNodes(grpc::CallbackServerContext* context,
@@ -40,6 +43,13 @@ class NodeService final : public v1::NodeService::CallbackService {
  private:
   // Answers with the node as it is now, or with NOT_FOUND (UNKNOWN_NODE).
   void ReadNode(const std::string& name, v1::Node* response, const Done& done);
+  using AddToken = std::function<absl::StatusOr<ChangeSet>(
+      const storage::v1::Token& token, absl::string_view actor, const Now& now)>;
+  // Answers with a join line for the node, whose token `add` has stored.
+  grpc::ServerUnaryReactor* IssueToken(grpc::CallbackServerContext& context,
+                                       const std::string& name,
+                                       const google::protobuf::Duration* ttl, AddToken add,
+                                       v1::CreateNodeResponse* response);
   void ChangeNode(const std::string& name, std::string actor,
                   std::function<absl::StatusOr<ChangeSet>(const Now&)> change, v1::Node* response,
                   const Done& done);

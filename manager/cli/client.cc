@@ -145,6 +145,11 @@ absl::StatusOr<v1::CreateNodeResponse> Client::CreateNode(const v1::CreateNodeRe
                                                    &v1::NodeService::Stub::CreateNode, request);
 }
 
+absl::StatusOr<v1::CreateNodeResponse> Client::RejoinNode(const v1::RejoinNodeRequest& request) {
+  return connection_->Call<v1::CreateNodeResponse>(*connection_->nodes,
+                                                   &v1::NodeService::Stub::RejoinNode, request);
+}
+
 absl::StatusOr<v1::Node> Client::GetNode(const std::string& name) {
   v1::GetNodeRequest request;
   request.set_name(name);

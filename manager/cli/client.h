@@ -51,6 +51,7 @@ class Client {
   absl::StatusOr<v1::ListOrphansResponse> ListOrphans(const v1::ListOrphansRequest& request);
 
   absl::StatusOr<v1::CreateNodeResponse> CreateNode(const v1::CreateNodeRequest& request);
+  absl::StatusOr<v1::CreateNodeResponse> RejoinNode(const v1::RejoinNodeRequest& request);
   absl::StatusOr<v1::Node> GetNode(const std::string& name);
   absl::StatusOr<v1::ListNodesResponse> ListNodes();
   absl::StatusOr<v1::Node> PauseNode(const v1::PauseNodeRequest& request);

@@ -56,6 +56,24 @@ absl::StatusOr<int> Show(Tool& tool, const NodeOptions& options) {
   return kDone;
 }
 
+google::protobuf::Duration TokenTtl(const NodeOptions& options) {
+  return google::protobuf::util::TimeUtil::SecondsToDuration(
+      absl::ToInt64Seconds(options.token_ttl));
+}
+
+int PrintJoinLine(Tool& tool, const std::string& name, const v1::CreateNodeResponse& response) {
+  if (tool.json) {
+    tool.PrintJson(response);
+    return kDone;
+  }
+  tool.Print(absl::StrCat("Run this on ", Clean(name), ", as root, before ",
+                          TimeText(response.token_expire_time(), tool.zone),
+                          ". It holds a secret and is not shown again:\n\n  ",
+                          Clean(response.join_command()),
+                          "\n\nThen see whether it came: hostq node show ", Clean(name), "\n"));
+  return kDone;
+}
+
 absl::StatusOr<int> Add(Tool& tool, const NodeOptions& options) {
   v1::CreateNodeRequest request;
   request.set_name(options.name);
@@ -66,20 +84,19 @@ absl::StatusOr<int> Add(Tool& tool, const NodeOptions& options) {
     HOSTQ_CHECK(known);  // the option admits no other
     request.add_roles(role);
   }
-  *request.mutable_token_ttl() =
-      google::protobuf::util::TimeUtil::SecondsToDuration(absl::ToInt64Seconds(options.token_ttl));
+  *request.mutable_token_ttl() = TokenTtl(options);
   tool.names = {{"NODE", options.name}, {"NAME", options.name}, {"ADDRESS", options.address}};
   HOSTQ_ASSIGN_OR_RETURN(const v1::CreateNodeResponse response, tool.client().CreateNode(request));
-  if (tool.json) {
-    tool.PrintJson(response);
-    return kDone;
-  }
-  tool.Print(absl::StrCat(
-      "Run this on ", Clean(options.name), ", as root, before ",
-      TimeText(response.token_expire_time(), tool.zone),
-      ". It holds a secret and is not shown again:\n\n  ", Clean(response.join_command()),
-      "\n\nThen see whether it came: hostq node show ", Clean(options.name), "\n"));
-  return kDone;
+  return PrintJoinLine(tool, options.name, response);
+}
+
+absl::StatusOr<int> Rejoin(Tool& tool, const NodeOptions& options) {
+  v1::RejoinNodeRequest request;
+  request.set_name(options.name);
+  *request.mutable_token_ttl() = TokenTtl(options);
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::CreateNodeResponse response, tool.client().RejoinNode(request));
+  return PrintJoinLine(tool, options.name, response);
 }
 
 absl::StatusOr<int> Preflight(Tool& tool, const NodeOptions& options) {
@@ -177,6 +194,11 @@ CLI::App& AddOne(CLI::App& group, Tool& tool, const std::shared_ptr<NodeOptions>
   return leaf;
 }
 
+void AddTokenTtl(CLI::App& leaf, NodeOptions& options) {
+  AddSpan(leaf, "--token-ttl", options.token_ttl,
+          "how long the line is valid: 15m (the default), at most 24h");
+}
+
 void AddMembership(CLI::App& group, Tool& tool) {
   auto options = std::make_shared<NodeOptions>();
   CLI::App& add = AddOne(group, tool, options, Add, "add",
@@ -199,8 +221,14 @@ void AddMembership(CLI::App& group, Tool& tool) {
       ->type_name("app|storage|balancer|database");
   AddText(add, "--address", options->address, "ADDRESS", "its address inside the cluster")
       ->required();
-  AddSpan(add, "--token-ttl", options->token_ttl,
-          "how long the line is valid: 15m (the default), at most 24h");
+  AddTokenTtl(add, *options);
+
+  options = std::make_shared<NodeOptions>();
+  CLI::App& rejoin = AddOne(
+      group, tool, options, Rejoin, "rejoin",
+      "print the line with which a node joins again: its tasks stay, its old certificate is void",
+      "hostq node rejoin web1");
+  AddTokenTtl(rejoin, *options);
 
   options = std::make_shared<NodeOptions>();
   CLI::App& remove = AddOne(group, tool, options, Remove, "remove",

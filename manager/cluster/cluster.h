@@ -44,6 +44,8 @@ class Cluster final : public Resources {
     // The range of the accounts' uids, both inclusive.
     uint32_t uid_min = 20000;
     uint32_t uid_max = 59999;
+    // ADDRESS:PORT of the sessions, as nodes are told when they join.
+    std::string agents_address;
   };
 
   // `rows` are those of the store. Errors: INVALID_ARGUMENT (options), DATA_LOSS (a row that cannot
@@ -83,6 +85,10 @@ class Cluster final : public Resources {
   absl::StatusOr<ChangeSet> AddNode(const v1::CreateNodeRequest& request,
                                     const storage::v1::Token& token, absl::string_view actor,
                                     const Now& now);
+  // A token with which a node that has joined joins again, with another key; then its certificates
+  // of before are void. Errors: NOT_FOUND; those of PutToken.
+  absl::StatusOr<ChangeSet> RejoinNode(absl::string_view name, const storage::v1::Token& token,
+                                       absl::string_view actor);
   // Its tokens and certificates are void. `unfinished_tasks` is how many the queue has for it.
   // Errors: NOT_FOUND, FAILED_PRECONDITION (NODE_HAS_TASKS, unless `force`).
   absl::StatusOr<ChangeSet> RemoveNode(absl::string_view name, int unfinished_tasks, bool force,
@@ -152,6 +158,8 @@ class Cluster final : public Resources {
   enum class AccountUse { kCommand, kDelete };
 
   explicit Cluster(Options options) : options_(std::move(options)) {}
+
+  NodeState NodeStateOf(const storage::v1::Node& node) const;
 
   // cluster.cc: rows. Put and Erase keep the indexes and note the row in `changes`.
   absl::Status LoadRow(const ResourceChange& row);

@@ -44,7 +44,6 @@ inline bool IsWanted(const storage::v1::Address& address) {
 }
 // "kind/create_account".
 std::string PauseRowKey(const storage::v1::Pause& row);
-NodeState NodeStateOf(const storage::v1::Node& node);
 
 agent::v1::Share WorkOf(const v1::Share& share);
 

@@ -67,7 +67,7 @@ absl::Time FromTimestamp(const google::protobuf::Timestamp& time) {
   return absl::FromUnixNanos(google::protobuf::util::TimeUtil::TimestampToNanoseconds(time));
 }
 
-NodeState NodeStateOf(const storage::v1::Node& node) {
+NodeState Cluster::NodeStateOf(const storage::v1::Node& node) const {
   NodeState state;
   state.name = node.node().name();
   for (const int role : node.node().roles()) {
@@ -76,6 +76,12 @@ NodeState NodeStateOf(const storage::v1::Node& node) {
   state.joined = HasJoined(node);
   state.admitted = node.admitted();
   state.draining = node.draining();
+  if (!node.certificates().empty()) {
+    state.certificate_expire_time = FromTimestamp(node.certificates().rbegin()->expire_time());
+  }
+  if (node.manager_address() != options_.agents_address) {
+    state.old_manager_address = node.manager_address();
+  }
   state.paused = node.has_pause_time();
   if (!state.paused) return state;
   state.paused_by = node.node().paused_by();
@@ -229,7 +235,6 @@ absl::StatusOr<ChangeSet> Cluster::NodeJoined(absl::string_view name, int64_t in
     row.mutable_node()->clear_checks();
     row.mutable_node()->clear_preflight_time();
     *row.mutable_node()->mutable_join_time() = ToTimestamp(now.wall);
-    changes.nodes.push_back(NodeStateOf(row));
     changes.events.push_back(NodeEvent(EventType::kNodeJoined, name, absl::StrCat("node/", name),
                                        absl::StrCat("certificate ", serial)));
   }
@@ -243,11 +248,26 @@ absl::StatusOr<ChangeSet> Cluster::NodeJoined(absl::string_view name, int64_t in
   storage::v1::Certificate& certificate = *kept.add_certificates();
   certificate.set_serial(std::string(serial));
   *certificate.mutable_expire_time() = ToTimestamp(expire_time);
+  kept.set_manager_address(options_.agents_address);
+  changes.nodes.push_back(NodeStateOf(kept));
   if (incarnation > counters_.incarnation()) {
     counters_.set_incarnation(incarnation);
     PutCounters(changes);
   }
   Put(std::move(kept), changes);
+  return changes;
+}
+
+absl::StatusOr<ChangeSet> Cluster::RejoinNode(absl::string_view name,
+                                              const storage::v1::Token& token,
+                                              absl::string_view actor) {
+  const storage::v1::Node* node = FindNode(name);
+  if (node == nullptr) return UnknownNode(name);
+  storage::v1::Token mine = token;
+  mine.set_node(std::string(name));
+  HOSTQ_ASSIGN_OR_RETURN(ChangeSet changes, PutToken(mine));
+  changes.events.push_back(
+      NodeEvent(EventType::kNodeAdded, name, actor, "may join again: new join token"));
   return changes;
 }
 

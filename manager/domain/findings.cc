@@ -136,6 +136,8 @@ class Explainer {
       case Phase::kFinished:
         break;
     }
+    const bool again = task_.in_flight() && task_.attempt > 1 && task_.reason != Reason::kNone;
+    if (again && finding_.reason == Reason::kInProgress) AfterFailure();
     finding_.remedy = FillIn(finding_.remedy, finding_);
     const bool on_a_node = finding_.owner == Owner::kNode || finding_.owner == Owner::kAgent;
     if (on_a_node && finding_.owner_node.empty()) finding_.owner_node = task_.node;
@@ -160,6 +162,14 @@ class Explainer {
     finding_.remedy = std::string(info.remedy);
     finding_.evidence = task_.evidence;
     finding_.evidence["attempts"] = absl::StrCat(task_.attempt);
+  }
+
+  // It moves, and may fail again: then the waiting between the attempts is not the only time to see
+  // why.
+  void AfterFailure() {
+    finding_.cause = task_.reason;
+    finding_.evidence["attempts"] = absl::StrCat(task_.attempt);
+    absl::StrAppend(&finding_.summary, "; attempt ", task_.attempt - 1, " failed: ", task_.message);
   }
 
   void Parked() {
@@ -208,9 +218,24 @@ class Explainer {
 
   void Offline(absl::string_view what) {
     finding_.since = node_->since;
-    Is(Reason::kNodeOffline, true,
-       absl::StrCat("node ", task_.node, " has not been connected for ",
-                    FormatAge(now_.wall - node_->since), "; ", what));
+    const std::string offline = absl::StrCat("node ", task_.node, " has not been connected for ",
+                                             FormatAge(now_.wall - node_->since), "; ", what);
+    if (now_.wall >= node_->certificate_expire_time) {
+      finding_.since = std::max(node_->since, node_->certificate_expire_time);
+      finding_.evidence["expired"] =
+          absl::FormatTime(absl::RFC3339_sec, node_->certificate_expire_time, absl::UTCTimeZone());
+      return Is(
+          Reason::kCertificateExpired, true,
+          absl::StrCat("its certificate expired ",
+                       FormatAge(now_.wall - node_->certificate_expire_time), " ago; ", offline));
+    }
+    if (!node_->old_manager_address.empty()) {
+      finding_.evidence["told"] = node_->old_manager_address;
+      return Is(Reason::kManagerMoved, true,
+                absl::StrCat("it was told that the manager is at ", node_->old_manager_address,
+                             "; ", offline));
+    }
+    Is(Reason::kNodeOffline, true, offline);
   }
 
   void Queued() {
@@ -238,6 +263,12 @@ class Explainer {
                 absl::StrCat("node ", task_.node, " has been added but has never joined"));
     }
     if (!node_->connected()) return Offline("the task waits at the manager");
+    if (node_->cloned) {
+      finding_.since = node_->cloned_since;
+      return Is(Reason::kNodeCloned, true,
+                absl::StrCat("two agents take turns as node ", task_.node,
+                             ": nothing is sent as long as either may get it"));
+    }
     if (node_->draining) {
       return Is(Reason::kNodeDraining, true,
                 absl::StrCat("node ", task_.node, " is being removed"));
@@ -426,6 +457,10 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
                      " within the last minute"));
   }
   for (const auto& [name, node] : queue.nodes()) {
+    if (node.cloned) {
+      add(name, Reason::kNodeCloned, node.cloned_since, {},
+          absl::StrCat("two agents take turns as node ", name));
+    }
     if (!node.connected()) continue;
     if (node.clock_skew.Exceeds(thresholds.clock_skew)) {
       const std::string skew = absl::FormatDuration(node.clock_skew.estimate());

@@ -127,6 +127,8 @@ void Queue::SetNode(const NodeState& node, const Now& now, Changes& out) {
   mine.paused_by = node.paused_by;
   mine.pause_note = node.pause_note;
   mine.pause_time = node.pause_time;
+  if (!mine.connected()) mine.certificate_expire_time = node.certificate_expire_time;
+  mine.old_manager_address = node.old_manager_address;
   dirty_.insert(node.name);
   Dispatch(now, out);
 }
@@ -431,6 +433,11 @@ void Queue::Tick(const Now& now, Changes& out) {
     }
   }
   last_tick_ = now.monotonic;
+  for (auto& [name, node] : nodes_) {
+    if (!node.cloned || now.monotonic - node.cloned_seen_monotonic < policy_.clone_quiet) continue;
+    node.cloned = false;
+    dirty_.insert(name);
+  }
   while (!wakes_.empty() && wakes_.begin()->first <= now.monotonic) {
     const auto [id, node] = wakes_.begin()->second;
     const Ref ref = FindRef(id, node);

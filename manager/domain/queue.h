@@ -29,6 +29,9 @@ struct QueuePolicy {
   // The task is parked when it loses more leases than this within the window.
   int max_losses = 3;
   absl::Duration loss_window = absl::Hours(72);
+  // Without a sign of a second agent for so long, a node has one again: several times as long as an
+  // agent stays away that was replaced.
+  absl::Duration clone_quiet = absl::Seconds(20);
 };
 
 // NOT_FOUND (UNKNOWN_NODE).
@@ -46,6 +49,7 @@ struct HelloFacts {
   std::string node;
   uint64_t session = 0;
   std::string agent_version;
+  std::string process;  // another one at each start of the agent; empty: it did not say
   std::vector<std::string> kinds;
   int credits = 0;
   std::optional<absl::Duration> clock_skew;  // nullopt: the node named no time

@@ -105,7 +105,7 @@ void Queue::Send(Ref ref, NodeState& node, const Now& now, Changes& out) {
 }
 
 void Queue::DispatchTo(NodeState& node, const Now& now, Changes& out) {
-  if (!node.connected() || node.paused || node.draining) return;
+  if (!node.connected() || node.cloned || node.paused || node.draining) return;
   const auto ready = ready_.find(node.name);
   if (ready == ready_.end()) return;
   // Sending one takes it out, and others of its command with it.

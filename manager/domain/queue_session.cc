@@ -19,6 +19,20 @@ constexpr absl::string_view kManager = "manager";
 // is another cluster's, or a mistake that must not use up the terms of this one.
 constexpr uint64_t kMaxTermGap = 1 << 20;
 
+// Agents' processes of a node that are remembered: more than copies of one machine at once.
+constexpr size_t kMaxProcesses = 8;
+
+// True if it was here before the one that is here now.
+bool Returns(const std::string& process, std::deque<std::string>& processes) {
+  if (process.empty() || (!processes.empty() && processes.back() == process)) return false;
+  const auto known = std::find(processes.begin(), processes.end(), process);
+  const bool returns = known != processes.end();
+  if (returns) processes.erase(known);
+  processes.push_back(process);
+  if (processes.size() > kMaxProcesses) processes.pop_front();
+  return returns;
+}
+
 std::string NodeActor(absl::string_view node) { return absl::StrCat("node/", node); }
 
 struct LeaseOrder {
@@ -50,6 +64,11 @@ absl::StatusOr<std::vector<Lease>> Queue::Connect(const HelloFacts& hello, const
     out.effects.push_back(CloseSession{
         node->name, node->session,
         absl::AbortedError(absl::StrCat("a newer session of node ", hello.node, " took over"))});
+  }
+  if (Returns(hello.process, node->processes)) {
+    if (!node->cloned) node->cloned_since = now.wall;
+    node->cloned = true;
+    node->cloned_seen_monotonic = now.monotonic;
   }
   node->session = hello.session;
   node->since = now.wall;

@@ -240,6 +240,14 @@ struct NodeState {
   bool repairs = false;  // its agent puts them right
   absl::Time certificate_start_time = absl::InfinitePast();
   absl::Time certificate_expire_time = absl::InfiniteFuture();
+  // The manager's address that the node was told when it joined, if it is another one now.
+  std::string old_manager_address;
+  // The agents' processes that have connected (HelloFacts::process), the latest last. One that
+  // comes back was not ended by the one that took its place: there are two.
+  std::deque<std::string> processes;
+  bool cloned = false;
+  absl::Time cloned_since;
+  absl::Duration cloned_seen_monotonic;
 
   bool connected() const { return session != 0; }
 };

@@ -139,6 +139,7 @@ absl::StatusOr<HelloFacts> FromProto(const agent::v1::Hello& hello, absl::string
   HelloFacts facts;
   facts.node = std::string(node);
   facts.agent_version = Printable(hello.agent_version(), 64);
+  facts.process = Printable(hello.process_id(), 64);
   for (const std::string& kind : hello.kinds()) facts.kinds.push_back(Printable(kind, 64));
   facts.credits = hello.credits();
   if (hello.has_clock()) {

@@ -102,6 +102,27 @@ TEST(EnrollmentTest, JoinedNodeIsNotAddedAgain) {
             Reason::kNodeExists);
 }
 
+// Its certificate has expired, or its key was copied: its tasks are not lost for that.
+TEST(EnrollmentTest, NodeJoinsAgainAndItsOldCertificateIsVoid) {
+  TestManager manager;
+  const Joined first = manager.Join("web1", v1::Node::APP, "192.0.2.11");
+  v1::RejoinNodeRequest request;
+  request.set_name("web1");
+  v1::CreateNodeResponse response;
+  Call call;
+  ASSERT_TRUE(manager.nodes().RejoinNode(&call, request, &response).ok());
+  const auto second = manager.Enroll(TestManager::TokenIn(response));
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->name, "web1");
+  TestAgent old_agent(manager, first);
+  agent::v1::AgentMessage hello;
+  *hello.mutable_hello() = TestAgent::DefaultHello();
+  old_agent.Write(hello);
+  EXPECT_EQ(ReasonOf(old_agent.End()), Reason::kNotAuthorized);
+  TestAgent agent(manager, *second);
+  agent.Ready(manager);
+}
+
 TEST(EnrollmentTest, TokenAndMembershipSurviveARestart) {
   TestManager manager;
   const std::string token = manager.AddNode("web1", v1::Node::APP, "192.0.2.11");

@@ -116,6 +116,10 @@ std::string TestManager::AddNode(const std::string& name, v1::Node::Role role,
   Call call;
   const absl::Status status = FromGrpc(nodes_->CreateNode(&call, request, &response));
   EXPECT_TRUE(status.ok()) << status;
+  return TokenIn(response);
+}
+
+std::string TestManager::TokenIn(const v1::CreateNodeResponse& response) {
   const std::vector<std::string> words = absl::StrSplit(response.join_command(), ' ');
   for (size_t i = 0; i + 1 < words.size(); ++i) {
     if (words[i] == "--token") return words[i + 1];

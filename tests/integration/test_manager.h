@@ -55,6 +55,8 @@ class TestManager {
 
   // Adds a node and returns its join token. Fails the test if it cannot.
   std::string AddNode(const std::string& name, v1::Node::Role role, const std::string& address);
+  // The token in a join line.
+  static std::string TokenIn(const v1::CreateNodeResponse& response);
   // Enrols with a token and a new key.
   absl::StatusOr<Joined> Enroll(const std::string& token);
   absl::StatusOr<Joined> Enroll(const std::string& token, const PrivateKey& key);

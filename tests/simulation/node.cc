@@ -208,6 +208,7 @@ void SimulatedNode::StartAgent() {
   options.kinds = {"bind_address", "unbind_address"};
   options.credits = credits_;
   options.boot_id = "boot";
+  options.process_id = absl::StrCat(process_);
   random_ = std::make_unique<SeededRandom>(dice_.Next());
   logic_ = std::make_unique<agent::SessionLogic>(options, PlanWork, *journal_, clock_, *random_);
   if (const absl::Status status = logic_->Start(); !status.ok()) {

@@ -79,6 +79,7 @@ class LinkTest : public testing::Test {
     options.kinds = {"bind_address", "unbind_address"};
     options.credits = 2;
     options.boot_id = "boot";
+    options.process_id = "process";
     options.upkeep.look = [this](const Kept& kept) -> absl::StatusOr<std::vector<Deviation>> {
       std::vector<Deviation> found;
       for (const auto& [key, item] : kept) {

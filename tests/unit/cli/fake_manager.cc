@@ -244,6 +244,16 @@ grpc::Status FakeManager::CreateNode(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
+grpc::Status FakeManager::RejoinNode(grpc::ServerContext* context,
+                                     const v1::RejoinNodeRequest* request,
+                                     v1::CreateNodeResponse* response) {
+  grpc::Status status = Enter(context, "RejoinNode", *request);
+  if (!status.ok()) return status;
+  v1::CreateNodeRequest create;
+  create.set_name(request->name());
+  return CreateNode(context, &create, response);
+}
+
 grpc::Status FakeManager::GetNode(grpc::ServerContext* context, const v1::GetNodeRequest* request,
                                   v1::Node* response) {
   grpc::Status status = Enter(context, "GetNode", *request);

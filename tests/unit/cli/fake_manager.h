@@ -91,6 +91,8 @@ class FakeManager final : public v1::CommandService::Service,
   grpc::Status ListOrphans(grpc::ServerContext* context, const v1::ListOrphansRequest* request,
                            v1::ListOrphansResponse* response) override;
 
+  grpc::Status RejoinNode(grpc::ServerContext* context, const v1::RejoinNodeRequest* request,
+                          v1::CreateNodeResponse* response) override;
   grpc::Status CreateNode(grpc::ServerContext* context, const v1::CreateNodeRequest* request,
                           v1::CreateNodeResponse* response) override;
   grpc::Status GetNode(grpc::ServerContext* context, const v1::GetNodeRequest* request,

@@ -85,6 +85,7 @@ TEST_F(TreeTest, GoodLinesAreTaken) {
            "node show web1",
            "node add web1 --role app --role storage --address 10.0.0.1 --token-ttl 1h",
            "node add web1 --role app,database --address 10.0.0.1",
+           "node rejoin web1 --token-ttl 1h",
            "node preflight web1 --wait",
            "node pause web1 --note why",
            "node resume web1",

@@ -176,6 +176,35 @@ TEST_F(ClusterNodesTest, JoinedWithTheFirstCertificate) {
   EXPECT_FALSE(cluster_->NodeStates()[0].admitted) << "another machine, perhaps";
   EXPECT_EQ(cluster_->FindNode("web1")->certificates_size(), 1);
   EXPECT_EQ(Checks("web1"), "");
+  EXPECT_EQ(cluster_->NodeStates()[0].certificate_expire_time, now_.wall + absl::Hours(1));
+}
+
+TEST_F(ClusterNodesTest, NodeThatHasJoinedMayJoinAgain) {
+  ThreeNodes();
+  EXPECT_EQ(CodeOf(cluster_->RejoinNode("web9", Token("t"), "root").status()),
+            "NOT_FOUND UNKNOWN_NODE");
+  const std::string before = cluster_->FindNode("web1")->SerializeAsString();
+  const auto changes = cluster_->RejoinNode("web1", Token("t"), "root");
+  ASSERT_TRUE(changes.ok()) << changes.status();
+  Stored(*changes);
+  EXPECT_EQ(cluster_->FindToken("t")->node(), "web1");
+  EXPECT_EQ(cluster_->FindNode("web1")->SerializeAsString(), before) << "until it has joined";
+}
+
+TEST_F(ClusterNodesTest, ManagerAtAnotherAddressThanTheNodesWereTold) {
+  Cluster::Options options{"test", "10.0.0.1"};
+  options.agents_address = "10.0.0.1:7443";
+  auto cluster = *Cluster::Load(options, {});
+  ASSERT_TRUE(cluster
+                  ->AddNode(FromText<v1::CreateNodeRequest>(
+                                "name: 'web1' roles: [APP] address: '10.0.0.2'"),
+                            Token("t"), "root", now_)
+                  .ok());
+  ASSERT_TRUE(cluster->NodeJoined("web1", 1, "s", now_.wall + absl::Hours(1), now_).ok());
+  EXPECT_EQ(cluster->NodeStates().at(0).old_manager_address, "");
+  options.agents_address = "10.0.0.9:7443";
+  cluster = *Cluster::Load(options, cluster->Rows());
+  EXPECT_EQ(cluster->NodeStates().at(0).old_manager_address, "10.0.0.1:7443");
 }
 
 TEST_F(ClusterNodesTest, PausedAndResumed) {

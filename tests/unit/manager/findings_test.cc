@@ -283,6 +283,96 @@ TEST(FindingsTest, NodesWithWrongClocksOldCertificatesOrResultsLeftAreNamed) {
   EXPECT_EQ(findings[0].since, hello.certificate_expire_time - absl::Hours(10));
 }
 
+HelloFacts HelloOf(const std::string& process, uint64_t session) {
+  HelloFacts hello;
+  hello.node = "web1";
+  hello.session = session;
+  hello.process = process;
+  hello.credits = 8;
+  hello.kinds = {"a"};
+  return hello;
+}
+
+void Connect(QueueHarness& h, const HelloFacts& hello) {
+  Changes out;
+  ASSERT_TRUE(h.queue.Connect(hello, h.now, out).ok());
+  h.Take(std::move(out));
+}
+
+// It was NODE_OFFLINE, and what to do was to look at the agent, which was well.
+TEST(FindingsTest, NodeWhoseCertificateHasExpiredIsNotJustOffline) {
+  QueueHarness h;
+  h.AddNode("web1");
+  HelloFacts hello = HelloOf("1", 1);
+  hello.certificate_expire_time = h.now.wall + absl::Minutes(1);
+  Connect(h, hello);
+  h.Disconnect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kNodeOffline);
+  h.Advance(absl::Minutes(2));
+  const Finding expired = Of(h, id, "web1");
+  EXPECT_EQ(expired.reason, Reason::kCertificateExpired);
+  EXPECT_EQ(expired.since, hello.certificate_expire_time);
+  EXPECT_NE(expired.remedy.find("hostq node rejoin web1"), std::string::npos) << expired.remedy;
+}
+
+// Whoever looked while it was tried again was told that nothing is wrong.
+TEST(FindingsTest, WhatFailedBeforeIsSaidWhileItIsTriedAgain) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  EXPECT_EQ(Of(h, id, "web1").cause, Reason::kNone);
+  h.Result(h.LeaseOf(id, "web1"), Reason::kStepCrashed);
+  for (int i = 0; i < 2; ++i) h.Advance(absl::Seconds(1));
+  const Finding again = Of(h, id, "web1");
+  EXPECT_EQ(again.reason, Reason::kInProgress);
+  EXPECT_EQ(again.cause, Reason::kStepCrashed);
+  EXPECT_FALSE(again.stuck);
+  EXPECT_NE(again.summary.find("attempt 1 failed"), std::string::npos) << again.summary;
+}
+
+TEST(FindingsTest, NodeThatCallsAnOldAddressOfTheManager) {
+  QueueHarness h;
+  h.AddNode("web1");
+  NodeState node = *h.queue.FindNode("web1");
+  node.old_manager_address = "10.0.0.1:7443";
+  (void)h.Do([&](Changes& out) {
+    h.queue.SetNode(node, h.now, out);
+    return absl::OkStatus();
+  });
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  const Finding moved = Of(h, id, "web1");
+  EXPECT_EQ(moved.reason, Reason::kManagerMoved);
+  EXPECT_EQ(moved.evidence.at("told"), "10.0.0.1:7443");
+  h.Connect("web1");
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress) << "it came, whatever it was told";
+}
+
+TEST(FindingsTest, TwoAgentsOfOneNodeAreToldFromOneThatWasRestarted) {
+  QueueHarness h;
+  h.AddNode("web1");
+  Connect(h, HelloOf("1", 1));
+  Connect(h, HelloOf("1", 2));
+  Connect(h, HelloOf("2", 3));
+  Connect(h, HelloOf("3", 4));
+  Connect(h, HelloOf("", 5));
+  Connect(h, HelloOf("", 6));
+  h.Advance(absl::Seconds(1));
+  EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty()) << "restarted, reconnected, of an old version";
+  Connect(h, HelloOf("2", 7));
+  std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].reason, Reason::kNodeCloned);
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kNodeCloned) << "neither of the two gets anything";
+  for (int i = 0; i < 19; ++i) h.Advance(absl::Seconds(1));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kNodeCloned);
+  h.Advance(absl::Seconds(1));
+  EXPECT_EQ(Of(h, id, "web1").reason, Reason::kInProgress) << "the other one stayed away";
+  EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty());
+}
+
 TEST(FindingsTest, ManagerThatCannotWriteIsStuckItself) {
   const absl::Time since = absl::FromUnixSeconds(1'700'000'000);
   const Finding finding = ExplainStore(absl::UnavailableError("the disk is full"), since);

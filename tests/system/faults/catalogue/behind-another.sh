@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # An earlier command on the same account is stuck on the node.
+# Cure: Mend what the earlier command is stuck at.
 reason=BEHIND
 prepare() { account_create --wait; }
 inject() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The account's home has gone from the share before a node got to it.
+# Cure: Restore the home on the file server; retry.
 reason=HOME_MISSING heals=retry
 prepare() { hostq node pause web1 --note fault; }
 inject() { :; }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The disk with the agent's journal is full.
+# Cure: Free space.
 reason=JOURNAL_UNAVAILABLE
 prepare() {
   daemon web1 agent stop && on web1 sh -c 'mkdir -p /run/kept && cp -a /var/lib/hostq/agent /run/kept/ &&
@@ -8,3 +9,4 @@ prepare() {
 }
 inject() { on web1 dd if=/dev/zero of=/var/lib/hostq/filler bs=4k status=none; true; }
 cure() { on web1 rm /var/lib/hostq/filler; }
+tidy() { account_delete && journal_back; }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # rpc.rquotad runs without -S: it answers, and refuses to set a quota.
+# Cure: Start rpc.rquotad with -S.
 reason=QUOTA_SET_NOT_PERMITTED
 prepare() { account_create --wait; }
 inject() { rquotad deny; }

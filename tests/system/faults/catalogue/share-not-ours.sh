@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The share to be unmounted was mounted by somebody else.
+# Cure: Unmount it by hand; retry.
 reason=SHARE_NOT_OURS heals=retry
 work_is_unmounting
 prepare() { hostq share unmount home --node web1 --wait; }

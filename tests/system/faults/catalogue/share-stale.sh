@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The exported directory was removed and made again: the mount is stale.
+# Cure: Unmount the stale mount; retry.
 reason=SHARE_STALE heals=retry
 share() { hostq share mount stale --source 203.0.113.1:/run/stale --at /srv/stale --node web1 "$@"; }
 prepare() {
