@@ -40,6 +40,7 @@ std::string FillIn(absl::string_view remedy, const Finding& finding) {
   if (type == "share") words["SHARE"] = name;
   if (type == "address") words["ADDRESS"] = name;
   constexpr std::pair<const char*, const char*> kFromEvidence[] = {{"address", "ADDRESS"},
+                                                                   {"directory", "DIRECTORY"},
                                                                    {"interface", "INTERFACE"},
                                                                    {"mount_point", "MOUNTPOINT"},
                                                                    {"share", "SHARE"},
