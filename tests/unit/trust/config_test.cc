@@ -209,6 +209,9 @@ TEST(AgentConfigTest, EmptyFileIsDefaults) {
   EXPECT_THAT(config->policy.kinds, IsEmpty());
   EXPECT_EQ(config->policy.uid_min, 20000u);
   EXPECT_EQ(config->policy.uid_max, 59999u);
+  EXPECT_EQ(config->hooks.directory, "/etc/hostq/hooks.d");
+  EXPECT_EQ(config->hooks.timeout, absl::Seconds(30));
+  EXPECT_EQ(config->hooks.reload_interval, absl::Seconds(1));
 }
 
 TEST(AgentConfigTest, AnEmptyListIsNotTheDefault) {
@@ -236,6 +239,10 @@ uid_min = 1000
 uid_max = 1001
 user_pattern = "[a-z]+"
 kinds = ["bind_address"]
+[hooks]
+directory = ""
+timeout = "2m"
+reload_interval = "0s"
 )",
                                        "a.toml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -251,6 +258,9 @@ kinds = ["bind_address"]
   EXPECT_EQ(config->policy.uid_max, 1001u);
   EXPECT_EQ(config->policy.user_pattern, "[a-z]+");
   EXPECT_THAT(config->policy.kinds, ElementsAre("bind_address"));
+  EXPECT_EQ(config->hooks.directory, "");
+  EXPECT_EQ(config->hooks.timeout, absl::Minutes(2));
+  EXPECT_EQ(config->hooks.reload_interval, absl::ZeroDuration());
 }
 
 TEST(AgentConfigTest, ListsReportEachElementWithItsLine) {
@@ -290,6 +300,9 @@ TEST(AgentConfigTest, EachKindOfMistake) {
       {"[policy]\nuser_pattern = \"\"", "matches no name"},
       {"[policy]\nuid_min = 999", "999 is not from 1000"},
       {"[policy]\nuid_min = 60000", "60000 is above uid_max, 59999"},
+      {"[hooks]\ndirectory = \"hooks.d\"", "is not an absolute path"},
+      {"[hooks]\ntimeout = \"3m\"", "is not from 1s to 2m"},
+      {"[hooks]\nreload_interval = \"2m\"", "is not from 0 to 1m"},
   };
   for (const auto& mistake : mistakes) {
     EXPECT_THAT(AgentProblems(mistake.toml), ElementsAre(HasSubstr(mistake.problem)))
