@@ -26,7 +26,10 @@ lab=(
   iproute2 iputils-ping iputils-arping
   kmod mount procps util-linux passwd login jq
 )
-checkers=(clang clang-format clang-tidy libclang-rt-14-dev shellcheck jq strace)
+checkers=(
+  clang clang-format clang-tidy libclang-rt-14-dev shellcheck jq strace
+  nginx-light apache2-bin curl                      # the examples of hooks are run with them
+)
 
 help() { sed -n '2,/^set /{s/^# \{0,1\}//p}' "$0"; }
 
