@@ -37,7 +37,7 @@ a_site() {
   chapter "An account: its site is there when the command has succeeded"
   run hostq account create example.com --user exampleco --address 203.0.113.10 --quota 10MiB --wait
   check "the command succeeded" succeeded
-  run hostq command show "$(id_of example.com)" --output wide
+  run hostq command show "$(id_of example.com)"
   run on web1 cat /etc/nginx/hostq.d/example.com.conf
   check "web1 has its virtual host" shows "server_name example.com www.example.com;"
   check "what is no hook was ignored, and that is told" step_was "$(id_of example.com)" web1 hooks \
@@ -81,10 +81,13 @@ reload_interval = "5s"
 TOML
   daemon web1 agent restart
   check_soon 60 "web1 is back" node_is web1 READY
-  run hostq node pause web1
+  run hostq node pause web1 --note "twelve are to come"
   before=$(reloads)
   for i in {1..12}; do
     hostq account create "many$i.example" --user "many$i" --address "203.0.113.$((20 + i))" --quota 10MiB >/dev/null
+  done
+  for i in {1..12}; do
+    check_soon 120 "web2 has many$i.example" task_is "$(id_of "many$i.example")" web2 '.outcome == "SUCCEEDED"'
   done
   run hostq node resume web1
   for i in {1..12}; do
