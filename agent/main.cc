@@ -83,12 +83,12 @@ absl::Status MakeStateDirectory(const std::string& path) {
 }
 
 // A list that the file does not have leaves the policy's own default.
-absl::StatusOr<Policy> MakePolicy(const AgentConfig::Policy& config) {
+absl::StatusOr<Policy> MakePolicy(const AgentConfig& config) {
   Policy policy;
-  policy.share_sources = config.share_sources;
-  policy.mount_points = config.mount_points;
+  policy.share_sources = config.policy.share_sources;
+  policy.mount_points = config.policy.mount_points;
   policy.address_ranges.clear();
-  for (const std::string& text : config.address_ranges) {
+  for (const std::string& text : config.policy.address_ranges) {
     const auto range = IpRange::Parse(text);
     if (!range) {
       return absl::InvalidArgumentError(
@@ -96,10 +96,11 @@ absl::StatusOr<Policy> MakePolicy(const AgentConfig::Policy& config) {
     }
     policy.address_ranges.push_back(*range);
   }
-  policy.uid_min = config.uid_min;
-  policy.uid_max = config.uid_max;
-  policy.user_name_pattern = config.user_pattern;
-  policy.kinds = config.kinds;
+  policy.uid_min = config.policy.uid_min;
+  policy.uid_max = config.policy.uid_max;
+  policy.user_name_pattern = config.policy.user_pattern;
+  policy.kinds = config.policy.kinds;
+  policy.hooks = {config.hooks.directory, config.hooks.timeout, config.hooks.reload_interval};
   return policy;
 }
 
@@ -188,7 +189,7 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
 // --- the subcommands ---
 
 int Run(const AgentConfig& config) {
-  const auto policy = MakePolicy(config.policy);
+  const auto policy = MakePolicy(config);
   if (!policy.ok()) return Fail(kUsage, policy.status());
   auto identity = LoadIdentity(config.state_dir);
   if (!identity.ok()) {

@@ -27,7 +27,10 @@ lab=(
   kmod mount procps util-linux passwd login jq
   iptables faketime                                 # for faults: a firewall, a wrong clock
 )
-checkers=(clang clang-format clang-tidy libclang-rt-14-dev shellcheck jq strace)
+checkers=(
+  clang clang-format clang-tidy libclang-rt-14-dev shellcheck jq strace
+  nginx-light apache2-bin curl                      # the examples of hooks are run with them
+)
 
 help() { sed -n '2,/^set /{s/^# \{0,1\}//p}' "$0"; }
 

@@ -13,7 +13,7 @@
 #   fuzz         every fuzzer for 5 s (tests/fuzz/run.sh)
 #   mutations    whether the simulation finds three bugs of its collection (tests/simulation/mutations.sh
 #                has all of them)
-#   system       the main job on three hosts in the lab: real NFS, quotas, addresses
+#   system       the main job on three hosts in the lab: real NFS, quotas, addresses; hooks with nginx
 #   faults       the cluster in the lab broken in every way of tests/system/faults: named, mended, done
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
@@ -28,7 +28,7 @@ usage() { sed -n '2,/^set -u/{s/^# \{0,1\}//;/^set -u/d;p}' "${BASH_SOURCE[0]}";
 tier_format() {
   local bad=0
   git ls-files -z '*.cc' '*.h' | xargs -0 -P 2 -n 40 clang-format --dry-run -Werror || bad=1
-  git ls-files -z '*.sh' '.ci/run' | xargs -0 shellcheck -x || bad=1
+  git ls-files -z '*.sh' '.ci/run' 'deploy/hooks/*/*' | xargs -0 shellcheck -x || bad=1
   tests/system/faults/table.sh --check || bad=1
   return $bad
 }
@@ -62,6 +62,8 @@ need_release() {
 tier_system() {
   need_release || return
   deploy/lab/run.sh --timeout 600 tests/system/main-job.sh
+  local main=$?
+  deploy/lab/run.sh --timeout 600 tests/system/hooks.sh && return "$main"
 }
 
 tier_faults() {

@@ -12,7 +12,8 @@ void Append(std::vector<Step> more, std::vector<Step>* steps) {
 }  // namespace
 
 // storage: user, home, quota. app: user, share, home and quota verified, addresses. A node with
-// both roles has the homes itself: nothing to verify over NFS.
+// both roles has the homes itself: nothing to verify over NFS. Hooks last: what they set up needs
+// all the others.
 Plan PlanCreateAccount(const v1::CreateAccount& work, const Roles& roles, const Policy& policy) {
   const v1::Account& account = work.account();
   if (!roles.app && !roles.storage) return std::vector<Step>();
@@ -35,6 +36,7 @@ Plan PlanCreateAccount(const v1::CreateAccount& work, const Roles& roles, const 
     }
   }
   if (account.suspended()) Append(SuspendSteps(account), &steps);
+  HOSTQ_RETURN_IF_ERROR(AppendHooks(kHookCreated, account, roles, policy, steps));
   return steps;
 }
 

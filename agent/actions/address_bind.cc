@@ -13,7 +13,10 @@ Plan PlanAddAccountAddress(const v1::AddAccountAddress& work, const Roles& roles
                            const Policy& policy) {
   if (!roles.app) return std::vector<Step>();
   HOSTQ_RETURN_IF_ERROR(CheckAddress(policy, work.address()));
-  return std::vector<Step>{BindAddressStep(work.address())};
+  std::vector<Step> steps = {BindAddressStep(work.address())};
+  HOSTQ_RETURN_IF_ERROR(
+      AppendHooks(kHookAddressAdded, work.account(), roles, policy, steps, work.address()));
+  return steps;
 }
 
 }  // namespace hostq::agent

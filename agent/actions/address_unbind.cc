@@ -20,7 +20,12 @@ Plan PlanRemoveAccountAddress(const v1::RemoveAccountAddress& work, const Roles&
       return Skipped(absl::StrCat(address, " stays on lo: another account uses it"));
     };
   }
-  return std::vector<Step>{std::move(step)};
+  // A server lets go of the address before it is gone.
+  std::vector<Step> steps;
+  HOSTQ_RETURN_IF_ERROR(
+      AppendHooks(kHookAddressRemoved, work.account(), roles, policy, steps, work.address()));
+  steps.push_back(std::move(step));
+  return steps;
 }
 
 }  // namespace hostq::agent

@@ -6,9 +6,20 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "agent/host/ip_address.h"
 
 namespace hostq::agent {
+
+// Which programs of the node's own are run for account events; no manager has a say in it.
+struct HookPolicy {
+  // Empty: none.
+  std::string directory;
+  // For each hook, and each reload.
+  absl::Duration timeout = absl::Seconds(30);
+  // From the start of a reload to that of the next one of the same name.
+  absl::Duration reload_interval = absl::Seconds(1);
+};
 
 // What this node will do at most, whatever the manager asks: the node's own last word, read from
 // its own configuration. An empty list allows nothing of its sort, except where said otherwise.
@@ -28,6 +39,7 @@ struct Policy {
                                      "/usr/bin/rssh", "/usr/bin/dash",     "/bin/dash"};
   // Names of kinds ("create_account"); empty: all.
   std::vector<std::string> kinds;
+  HookPolicy hooks;
 };
 
 // Each: OK, or PERMISSION_DENIED with NOT_ALLOWED_BY_POLICY and a message that names the rule; for

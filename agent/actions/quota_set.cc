@@ -19,14 +19,18 @@ Plan PlanSetAccountQuota(const v1::SetAccountQuota& work, const Roles& roles,
                          const Policy& policy) {
   if (!roles.app && !roles.storage) return std::vector<Step>();
   HOSTQ_ASSIGN_OR_RETURN(const HomePlace place, CheckedPlace(work.account(), roles, policy));
-  return std::vector<Step>{place.remote ? VerifyQuotaStep(work.account(), place)
-                                        : SetQuotaStep(work.account(), place)};
+  std::vector<Step> steps = {place.remote ? VerifyQuotaStep(work.account(), place)
+                                          : SetQuotaStep(work.account(), place)};
+  HOSTQ_RETURN_IF_ERROR(AppendHooks(kHookQuotaChanged, work.account(), roles, policy, steps));
+  return steps;
 }
 
 // From this node, by whatever the mount is.
 Plan PlanSetQuota(const v1::SetQuota& work, const Roles& roles, const Policy& policy) {
   HOSTQ_ASSIGN_OR_RETURN(const HomePlace place, CheckedPlace(work.account(), roles, policy));
-  return std::vector<Step>{SetQuotaStep(work.account(), place)};
+  std::vector<Step> steps = {SetQuotaStep(work.account(), place)};
+  HOSTQ_RETURN_IF_ERROR(AppendHooks(kHookQuotaChanged, work.account(), roles, policy, steps));
+  return steps;
 }
 
 }  // namespace hostq::agent

@@ -76,6 +76,20 @@ Step UnbindAddressStep(const std::string& address);
 // Whether this node keeps silent when the network asks for an address on lo. ARP_NOT_SILENCED.
 absl::Status CheckArpSilenced(Host& host);
 
+// The events that hooks are told of.
+inline constexpr char kHookCreated[] = "created";
+inline constexpr char kHookSuspended[] = "suspended";
+inline constexpr char kHookUnsuspended[] = "unsuspended";
+inline constexpr char kHookDeleted[] = "deleted";
+inline constexpr char kHookQuotaChanged[] = "quota_changed";
+inline constexpr char kHookAddressAdded[] = "address_added";
+inline constexpr char kHookAddressRemoved[] = "address_removed";
+// Appends the step that runs the node's hooks for an event, if its policy has any; `address`: which
+// was added or removed. Reasons at planning time: BAD_PARAMETERS, NOT_ALLOWED_BY_POLICY.
+absl::Status AppendHooks(absl::string_view event, const v1::Account& account, const Roles& roles,
+                         const Policy& policy, std::vector<Step>& steps,
+                         absl::string_view address = "");
+
 // What an account's user must not be: another's. Reasons: USER_NAME_TAKEN, UID_TAKEN.
 absl::Status CheckIdentity(Host& host, const v1::Account& account);
 // The account's user. Reasons: as above, USER_MISSING.

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/executor/convert.h"
 #include "agent/executor/step_result.h"
+#include "agent/host/processes.h"
 #include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
@@ -25,6 +27,8 @@ namespace {
 
 // A step may not ask for more, whatever its plan and the manager say.
 constexpr absl::Duration kLongestStep = absl::Hours(1);
+// An orphan's own children are found when it is gone; one that the kernel holds may take for ever.
+constexpr absl::Duration kOrphanInterval = absl::Milliseconds(200);
 
 }  // namespace
 
@@ -66,6 +70,7 @@ absl::Status Executor::Run() {
   for (const int number : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&signals, number);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  AdoptOrphans();
   const int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signal_fd < 0) return ErrnoError(errno, Reason::kInternal, "signalfd");
   while (!stopping_) PollOnce(signal_fd);
@@ -90,6 +95,7 @@ int Executor::PollTimeout() const {
     next = std::min(next,
                     process->killed ? process->killed_at + options_.kill_grace : process->deadline);
   }
+  if (orphans_) next = std::min(next, clock_.Monotonic() + kOrphanInterval);
   if (next == absl::InfiniteDuration()) return -1;
   const int64_t left = absl::ToInt64Milliseconds(next - clock_.Monotonic()) + 1;
   return static_cast<int>(std::clamp<int64_t>(left, 0, 60'000));
@@ -242,6 +248,7 @@ void Executor::ReapEnded() {
     }
     const std::unique_ptr<StepProcess> process = std::move(processes_[i]);
     processes_.erase(processes_.begin() + static_cast<ptrdiff_t>(i));
+    orphans_ |= process->killed;
     CrashPoint("agent.executor_after_step");
     if (!process->orphaned) ReportDone(process->id(), process->Result(now));
     const auto quarantined = quarantine_.find(process->resource_key());
@@ -251,6 +258,20 @@ void Executor::ReapEnded() {
       report.mutable_released()->set_resource_key(process->resource_key());
       Report(report);
     }
+  }
+  EndOrphans();
+}
+
+void Executor::EndOrphans() {
+  if (!orphans_) return;
+  orphans_ = false;  // once none is found
+  for (const pid_t pid : ChildrenOf(getpid())) {
+    const bool ours = std::any_of(processes_.begin(), processes_.end(),
+                                  [&](const auto& process) { return process->pid() == pid; });
+    if (ours) continue;
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, WNOHANG);
+    orphans_ = true;
   }
 }
 

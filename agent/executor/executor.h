@@ -57,6 +57,8 @@ class Executor {
   void RunWaiting();
   void CheckDeadlines();
   void ReapEnded();
+  // What a killed step's programs left, wherever they had gone.
+  void EndOrphans();
   void Report(const v1::ExecutorReport& report);
   void ReportDone(uint64_t id, v1::StepResult result);
   bool Busy(const std::string& resource_key) const;
@@ -73,6 +75,8 @@ class Executor {
   std::map<std::string, const StepProcess*> quarantine_;  // by resource key
   // For a key whose last process, of an agent before this one, has not ended yet.
   std::vector<v1::RunStep> waiting_;
+  // A step was killed: there may be orphans of it.
+  bool orphans_ = false;
   bool stopping_ = false;
 };
 

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -28,15 +30,6 @@ std::string FirstLine(const std::string& path) {
   std::string line;
   std::getline(file, line);
   return line;
-}
-
-// "D in rpc_wait_bit_killable": what /proc tells of a process that will not go.
-std::string KernelState(pid_t pid) {
-  const std::string stat = FirstLine(absl::StrCat("/proc/", pid, "/stat"));
-  const size_t parenthesis = stat.rfind(')');
-  if (parenthesis == std::string::npos || parenthesis + 2 >= stat.size()) return "gone";
-  return absl::StrCat(stat.substr(parenthesis + 2, 1), " in ",
-                      FirstLine(absl::StrCat("/proc/", pid, "/wchan")));
 }
 
 // Reads until end of file or the deadline; false: deadline.
@@ -102,6 +95,33 @@ ChildOutcome RunInChild(absl::Duration timeout, absl::FunctionRef<int()> work) {
   return outcome;
 }
 
+std::string KernelState(pid_t pid) {
+  const std::string stat = FirstLine(absl::StrCat("/proc/", pid, "/stat"));
+  const size_t parenthesis = stat.rfind(')');
+  if (parenthesis == std::string::npos || parenthesis + 2 >= stat.size()) return "gone";
+  return absl::StrCat(stat.substr(parenthesis + 2, 1), " in ",
+                      FirstLine(absl::StrCat("/proc/", pid, "/wchan")));
+}
+
+void ExecProgram(const std::string& path, const std::vector<std::string>& argv, int input,
+                 int output) {
+  std::vector<char*> arguments;
+  for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  const char* const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", nullptr};
+  dup2(input, 0);
+  dup2(output, 1);
+  dup2(output, 2);
+  signal(SIGPIPE, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  close_range(3, ~0U, 0);
+  execve(path.c_str(), arguments.data(), const_cast<char* const*>(environment));
+  dprintf(2, "%s cannot be run: %s\n", path.c_str(), strerror(errno));
+  _exit(127);
+}
+
 const std::vector<std::string>& ProgramDirectories() {
   static const auto* const directories =
       new std::vector<std::string>{"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
@@ -116,24 +136,6 @@ std::string FindProgram(const std::string& name) {
     if (access(path.c_str(), X_OK) == 0) return path;
   }
   return "";
-}
-
-[[noreturn]] void Exec(const std::string& path, const std::vector<std::string>& argv, int output) {
-  std::vector<char*> arguments;
-  for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  const char* const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", nullptr};
-  const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(null, 0);
-  dup2(output, 1);
-  dup2(output, 2);
-  signal(SIGPIPE, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  close_range(3, ~0U, 0);
-  execve(path.c_str(), arguments.data(), const_cast<char* const*>(environment));
-  _exit(127);
 }
 
 }  // namespace
@@ -155,7 +157,7 @@ absl::StatusOr<ProgramOutcome> RunProgram(const std::vector<std::string>& argv,
   if (pid < 0) {
     return ErrnoError(errno, Reason::kOutOfResources, absl::StrCat("starting ", argv[0]));
   }
-  if (pid == 0) Exec(path, argv, write_end.get());
+  if (pid == 0) ExecProgram(path, argv, open("/dev/null", O_RDONLY | O_CLOEXEC), write_end.get());
   write_end.Close();
   ProgramOutcome outcome;
   if (!ReadUntil(read_end.get(), absl::Now() + timeout, &outcome.output)) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -28,6 +30,15 @@ struct ProgramOutcome {
   // What it wrote to both outputs, at most 4 KiB, without the last newline.
   std::string output;
 };
+
+// Becomes the program at `path`, with these two as its input and for both outputs, and nothing else
+// of this process: the fixed environment, no other descriptors, no signals blocked. If it cannot be
+// run, says so on its output and ends with 127. Only in a forked child.
+[[noreturn]] void ExecProgram(const std::string& path, const std::vector<std::string>& argv,
+                              int input, int output);
+
+// "D in rpc_wait_bit_killable": what /proc tells of a process that will not go.
+std::string KernelState(pid_t pid);
 
 // Directories in which programs are looked for; nothing else is ever run.
 const std::vector<std::string>& ProgramDirectories();

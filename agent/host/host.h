@@ -2,6 +2,7 @@
 
 #include "agent/host/addresses.h"
 #include "agent/host/files.h"
+#include "agent/host/hooks.h"
 #include "agent/host/mounts.h"
 #include "agent/host/quotas.h"
 #include "agent/host/system.h"
@@ -24,6 +25,8 @@ class Host {
   virtual Users& users() = 0;
   virtual Files& files() = 0;
   virtual Notes& notes() = 0;
+  virtual Hooks& hooks() = 0;
+  virtual Reloads& reloads() = 0;
   virtual System& system() = 0;
 };
 

@@ -16,6 +16,8 @@ class RealHost final : public Host {
         addresses_(MakeLinuxAddresses()),
         users_(MakeLinuxUsers()),
         notes_(MakeLinuxNotes(options)),
+        hooks_(MakeLinuxHooks()),
+        reloads_(MakeLinuxReloads(options)),
         system_(MakeLinuxSystem(options)) {}
 
   Mounts& mounts() override { return *mounts_; }
@@ -24,6 +26,8 @@ class RealHost final : public Host {
   Users& users() override { return *users_; }
   Files& files() override { return *files_; }
   Notes& notes() override { return *notes_; }
+  Hooks& hooks() override { return *hooks_; }
+  Reloads& reloads() override { return *reloads_; }
   System& system() override { return *system_; }
 
  private:
@@ -33,6 +37,8 @@ class RealHost final : public Host {
   const std::unique_ptr<Addresses> addresses_;
   const std::unique_ptr<Users> users_;
   const std::unique_ptr<Notes> notes_;
+  const std::unique_ptr<Hooks> hooks_;
+  const std::unique_ptr<Reloads> reloads_;
   const std::unique_ptr<System> system_;
 };
 

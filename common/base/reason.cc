@@ -269,6 +269,26 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kToolMissing, "TOOL_MISSING", ReasonClass::kEnvironment, Owner::kNode,
      "a program the step needs is not installed",
      "install the program that the message names on NODE"},
+    {Reason::kHookFailed, "HOOK_FAILED", ReasonClass::kEnvironment, Owner::kNode,
+     "a hook said that it failed",
+     "see what it printed (output) and mend on NODE what it complains of, or the hook itself; "
+     "then: "
+     "hostq command retry COMMAND"},
+    {Reason::kHookTimedOut, "HOOK_TIMED_OUT", ReasonClass::kEnvironment, Owner::kNode,
+     "a hook ran past its deadline and was ended",
+     "see on NODE what it waits for; if it needs the time, raise hooks.timeout in "
+     "/etc/hostq/agent.toml there and restart hostq-agent; then: hostq command retry COMMAND"},
+    {Reason::kHookDeferred, "HOOK_DEFERRED", ReasonClass::kTransient, Owner::kNode,
+     "a hook asked to be run again later",
+     "it is tried again by itself; see what it printed (output) for what it waits for on NODE"},
+    {Reason::kHookReloadFailed, "HOOK_RELOAD_FAILED", ReasonClass::kEnvironment, Owner::kNode,
+     "a reload that hooks asked for failed",
+     "see what it printed (output): it may complain of any account's configuration, or of your "
+     "own; "
+     "mend that on NODE, then: hostq command retry COMMAND"},
+    {Reason::kHookDirectoryUnsafe, "HOOK_DIRECTORY_UNSAFE", ReasonClass::kEnvironment, Owner::kNode,
+     "others than root could change the directory with the hooks",
+     "on NODE: chown root:root DIRECTORY; chmod go-w DIRECTORY"},
     {Reason::kInvalidArgument, "INVALID_ARGUMENT", ReasonClass::kRefusal, Owner::kRequester,
      "a field is missing or makes no sense", "correct the field that the message names"},
     {Reason::kInvalidDomain, "INVALID_DOMAIN", ReasonClass::kRefusal, Owner::kRequester,

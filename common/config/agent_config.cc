@@ -54,6 +54,18 @@ void ReadPolicy(TomlReader& reader, AgentConfig::Policy& policy) {
   reader.UidRange("policy.uid_min", "policy.uid_max", policy.uid_min, policy.uid_max);
 }
 
+std::optional<std::string> CheckHookDirectory(absl::string_view text) {
+  return text.empty() ? std::nullopt : CheckAbsolutePath(text);
+}
+
+void ReadHooks(TomlReader& reader, AgentConfig::Hooks& hooks) {
+  reader.Text("hooks.directory", hooks.directory, CheckHookDirectory);
+  // A task has 5 minutes on its node.
+  reader.Duration("hooks.timeout", absl::Seconds(1), absl::Minutes(2), hooks.timeout);
+  reader.Duration("hooks.reload_interval", absl::ZeroDuration(), absl::Minutes(1),
+                  hooks.reload_interval);
+}
+
 }  // namespace
 
 absl::StatusOr<AgentConfig> ParseAgentConfig(const std::string& toml, const std::string& path) {
@@ -67,6 +79,7 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(const std::string& toml, const std:
   std::string level;
   if (reader.Text("log.level", level, CheckLogLevel)) config.log_level = *ParseLogLevel(level);
   ReadPolicy(reader, config.policy);
+  ReadHooks(reader, config.hooks);
   HOSTQ_RETURN_IF_ERROR(reader.Finish());
   return config;
 }

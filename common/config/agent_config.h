@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/log/log.h"
 
 namespace hostq {
@@ -29,11 +30,22 @@ struct AgentConfig {
     bool repair = true;
   };
 
+  // Programs of the node's own, run for account events (docs/reference/hooks.md).
+  struct Hooks {
+    // Empty: none are run.
+    std::string directory = "/etc/hostq/hooks.d";
+    // For each of them.
+    absl::Duration timeout = absl::Seconds(30);
+    // From the start of a reload to that of the next one of the same hook.
+    absl::Duration reload_interval = absl::Seconds(1);
+  };
+
   std::string state_dir = "/var/lib/hostq/agent";
   // How many tasks it takes at once.
   int credits = 8;
   LogLevel log_level = LogLevel::kInfo;
   Policy policy;
+  Hooks hooks;
 };
 
 inline constexpr char kAgentConfigPath[] = "/etc/hostq/agent.toml";

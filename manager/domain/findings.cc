@@ -39,11 +39,9 @@ std::string FillIn(absl::string_view remedy, const Finding& finding) {
   if (type == "account") words["DOMAIN"] = name;
   if (type == "share") words["SHARE"] = name;
   if (type == "address") words["ADDRESS"] = name;
-  constexpr std::pair<const char*, const char*> kFromEvidence[] = {{"address", "ADDRESS"},
-                                                                   {"interface", "INTERFACE"},
-                                                                   {"mount_point", "MOUNTPOINT"},
-                                                                   {"share", "SHARE"},
-                                                                   {"uid", "UID"}};
+  constexpr std::pair<const char*, const char*> kFromEvidence[] = {
+      {"address", "ADDRESS"},        {"directory", "DIRECTORY"}, {"interface", "INTERFACE"},
+      {"mount_point", "MOUNTPOINT"}, {"share", "SHARE"},         {"uid", "UID"}};
   for (const auto& [key, word] : kFromEvidence) {
     const auto seen = finding.evidence.find(key);
     if (seen != finding.evidence.end()) words[word] = seen->second;

@@ -56,8 +56,10 @@ void CheckWork(const PlannedCommand& plan) {
   v1::CommandSpec spec;
   HOSTQ_CHECK(spec.ParseFromString(plan.spec));
   HOSTQ_CHECK(!plan.tasks.empty());
+  agent::Policy policy;
+  policy.hooks.directory = "/etc/hostq/hooks.d";
   for (const agent::Roles roles : {agent::Roles{true, false}, agent::Roles{false, true}}) {
-    const auto steps = agent::PlanSteps(work, roles, agent::Policy());
+    const auto steps = agent::PlanSteps(work, roles, policy);
     HOSTQ_CHECK(steps.ok() || ReasonOf(steps.status()) == Reason::kNotAllowedByPolicy);
   }
 }

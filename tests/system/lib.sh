@@ -77,6 +77,12 @@ holds() {
   jq -e "$1" <<<"$seen" >/dev/null || { echo "not so: $1"; jq -c . <<<"$seen"; return 1; }
 }
 
+# put HOST PATH MODE: makes a file of standard input, and the directories above it.
+put() {
+  # shellcheck disable=SC2016
+  on "$1" sh -c 'mkdir -p "${1%/*}" && cat >"$1" && chmod "$2" "$1"' sh "$2" "$3"
+}
+
 # ---- hostq's answers ---------------------------------------------------------------------------
 
 # The newest command that changes RESOURCE_KEY; ids are ordered by time.
@@ -91,6 +97,11 @@ task_is() { # ID NODE FILTER
 }
 finding_is() { # ID NODE FILTER
   holds "any(.findings[]?; .node == \"$2\" and ($3))" hostq explain "$1"
+}
+# step_was ID NODE STEP FILTER: in some attempt there was a step of that name for which FILTER holds.
+step_was() {
+  holds "any(.tasks[]; .node == \"$2\" and any(.attempts[]?.steps[]?; .name == \"$3\" and ($4)))" \
+    hostq command show "$1"
 }
 node_is() { holds "any(.nodes[]; .name == \"$1\" and .state == \"$2\")" hostq node list; } # NODE STATE
 

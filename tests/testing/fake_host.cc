@@ -35,6 +35,8 @@ class FakeHost::Parts {
         users(host),
         files(host),
         notes(host),
+        hooks(host),
+        reloads(host),
         system(host) {}
 
   class FakeMounts final : public Mounts {
@@ -390,6 +392,56 @@ class FakeHost::Parts {
     FakeHost& host_;
   };
 
+  class FakeHooks final : public Hooks {
+   public:
+    explicit FakeHooks(FakeHost& host) : host_(host) {}
+
+    absl::StatusOr<HookDirectory> List(const std::string& directory) override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("ListHooks"));
+      const auto found = host_.hook_directories.find(directory);
+      if (found == host_.hook_directories.end()) return absl::NotFoundError(directory);
+      return found->second;
+    }
+    absl::StatusOr<HookOutcome> Run(const std::string& path, const std::string& input,
+                                    absl::Duration) override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("RunHook"));
+      host_.changes.push_back(absl::StrCat("RunHook ", path));
+      return host_.run_hook ? host_.run_hook(path, input) : HookOutcome();
+    }
+
+   private:
+    FakeHost& host_;
+  };
+
+  class FakeReloads final : public Reloads {
+   public:
+    explicit FakeReloads(FakeHost& host) : host_(host) {}
+
+    absl::StatusOr<bool> Announce(const std::string& name, const std::string& who) override {
+      return !host_.waiting_reloads.insert({name, who}).second;
+    }
+    absl::Status Ask(const std::string& name, const std::string& who) override {
+      host_.waiting_reloads.insert({name, who});
+      return absl::OkStatus();
+    }
+    absl::Status Withdraw(const std::string& name, const std::string& who) override {
+      host_.waiting_reloads.erase({name, who});
+      return absl::OkStatus();
+    }
+    absl::StatusOr<ReloadOutcome> Await(const std::string& name, const std::string& who,
+                                        absl::Duration, absl::Duration,
+                                        absl::FunctionRef<absl::Status()> run) override {
+      if (!host_.waiting_reloads.contains({name, who})) return ReloadOutcome{.by_another = true};
+      HOSTQ_RETURN_IF_ERROR(run());
+      const auto done = std::erase_if(host_.waiting_reloads,
+                                      [&](const auto& waiting) { return waiting.first == name; });
+      return ReloadOutcome{.others = static_cast<int>(done) - 1};
+    }
+
+   private:
+    FakeHost& host_;
+  };
+
   class FakeSystem final : public System {
    public:
     explicit FakeSystem(FakeHost& host) : host_(host) {}
@@ -428,6 +480,8 @@ class FakeHost::Parts {
   FakeUsers users;
   FakeFiles files;
   FakeNotes notes;
+  FakeHooks hooks;
+  FakeReloads reloads;
   FakeSystem system;
 };
 
@@ -456,6 +510,8 @@ Addresses& FakeHost::addresses() { return parts_->addresses; }
 Users& FakeHost::users() { return parts_->users; }
 Files& FakeHost::files() { return parts_->files; }
 Notes& FakeHost::notes() { return parts_->notes; }
+Hooks& FakeHost::hooks() { return parts_->hooks; }
+Reloads& FakeHost::reloads() { return parts_->reloads; }
 System& FakeHost::system() { return parts_->system; }
 
 void FakeHost::Fail(const std::string& operation, absl::Status status, int times) {
@@ -476,6 +532,7 @@ void FakeHost::Reboot() {
   });
   processes.clear();
   volatile_notes.clear();
+  waiting_reloads.clear();
 }
 
 FakeFileServer* FakeHost::FileSystemOf(const std::string& path, std::string* inside) {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -53,6 +55,8 @@ class FakeHost final : public Host {
   Users& users() override;
   Files& files() override;
   Notes& notes() override;
+  Hooks& hooks() override;
+  Reloads& reloads() override;
   System& system() override;
 
   // The next `times` calls of an operation ("MountNfs", "AddUser") fail with `status`.
@@ -76,6 +80,12 @@ class FakeHost final : public Host {
   std::map<uint32_t, int> processes;
   std::map<std::string, std::string> durable_notes;
   std::map<std::string, std::string> volatile_notes;
+  // By path of the directory.
+  std::map<std::string, HookDirectory> hook_directories;
+  // What a hook, or a reload, does when it is run.
+  std::function<HookOutcome(const std::string& path, const std::string& input)> run_hook;
+  // Who waits for which reload.
+  std::set<std::pair<std::string, std::string>> waiting_reloads;
   // Of a host that serves nothing: its own file system.
   FakeFileServer local;
   OsInfo os = {"Debian GNU/Linux 12 (bookworm)", "debian", "12", "6.1.0", "x86_64"};

@@ -15,6 +15,8 @@ class NoHost final : public Host {
   Users& users() override { std::abort(); }
   Files& files() override { std::abort(); }
   Notes& notes() override { std::abort(); }
+  Hooks& hooks() override { std::abort(); }
+  Reloads& reloads() override { std::abort(); }
   System& system() override { std::abort(); }
 };
 

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/executor/convert.h"
 #include "agent/executor/executor_client.h"
@@ -57,6 +58,17 @@ absl::StatusOr<std::vector<Step>> Plan(const v1::Work& work, const Roles&) {
   step.run = [what](Host&) -> StepResult {
     if (what == "hang") {
       if (fork() == 0) pause();  // a program that it started hangs as well
+      pause();
+    }
+    if (absl::StartsWith(what, "escape ")) {
+      if (fork() == 0) {
+        setsid();
+        if (fork() == 0) {
+          std::ofstream(what.substr(7)) << getpid() << "\n";
+          pause();
+        }
+        _exit(0);
+      }
       pause();
     }
     if (what == "slow") {
@@ -182,6 +194,15 @@ TEST_F(ExecutorTest, HangingStepIsEndedAtItsDeadlineWithWhatItStarted) {
   EXPECT_EQ(result.evidence().at("state").substr(0, 1), "S");
   EXPECT_GE(result.duration_us(), 200'000);
   EXPECT_LT(result.duration_us(), 2'000'000);
+}
+
+TEST_F(ExecutorTest, WhatLeftTheGroupOfAKilledStepIsEndedToo) {
+  const std::string file = absl::StrCat(directory_, "/escaped");
+  Run(absl::StrCat("escape ", file), absl::Milliseconds(300));
+  pid_t pid = 0;
+  ASSERT_TRUE(PollUntil([&] { return (std::ifstream(file) >> pid) && pid > 0; }));
+  EXPECT_EQ(kill(pid, 0), 0);
+  EXPECT_TRUE(PollUntil([&] { return kill(pid, 0) != 0; }));
 }
 
 TEST_F(ExecutorTest, StepsRunSideBySide) {

@@ -7,8 +7,12 @@ hostq_test(agent_host_kernel_test
   LABEL integration
   SOURCES host_kernel_test.cc
   LINK hostq_agent_host)
+hostq_test(agent_host_hooks_test
+  LABEL integration
+  SOURCES host_hooks_test.cc
+  LINK hostq_agent_host)
 hostq_test(agent_actions_test
   LABEL unit
-  SOURCES actions_account_test.cc actions_address_test.cc actions_policy_test.cc actions_preflight_test.cc
+  SOURCES actions_account_test.cc actions_address_test.cc actions_hooks_test.cc actions_policy_test.cc actions_preflight_test.cc
           actions_share_test.cc
   LINK hostq_agent_actions hostq_testing_fake_host)

@@ -212,6 +212,9 @@ TEST(AgentConfigTest, EmptyFileIsDefaults) {
               ElementsAre("a.toml:1: policy.repair: expected true or false, found an integer"));
   EXPECT_EQ(config->policy.uid_min, 20000u);
   EXPECT_EQ(config->policy.uid_max, 59999u);
+  EXPECT_EQ(config->hooks.directory, "/etc/hostq/hooks.d");
+  EXPECT_EQ(config->hooks.timeout, absl::Seconds(30));
+  EXPECT_EQ(config->hooks.reload_interval, absl::Seconds(1));
 }
 
 TEST(AgentConfigTest, AnEmptyListIsNotTheDefault) {
@@ -240,6 +243,10 @@ uid_max = 1001
 user_pattern = "[a-z]+"
 kinds = ["bind_address"]
 repair = false
+[hooks]
+directory = ""
+timeout = "2m"
+reload_interval = "0s"
 )",
                                        "a.toml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -256,6 +263,9 @@ repair = false
   EXPECT_EQ(config->policy.user_pattern, "[a-z]+");
   EXPECT_THAT(config->policy.kinds, ElementsAre("bind_address"));
   EXPECT_FALSE(config->policy.repair);
+  EXPECT_EQ(config->hooks.directory, "");
+  EXPECT_EQ(config->hooks.timeout, absl::Minutes(2));
+  EXPECT_EQ(config->hooks.reload_interval, absl::ZeroDuration());
 }
 
 TEST(AgentConfigTest, ListsReportEachElementWithItsLine) {
@@ -295,6 +305,9 @@ TEST(AgentConfigTest, EachKindOfMistake) {
       {"[policy]\nuser_pattern = \"\"", "matches no name"},
       {"[policy]\nuid_min = 999", "999 is not from 1000"},
       {"[policy]\nuid_min = 60000", "60000 is above uid_max, 59999"},
+      {"[hooks]\ndirectory = \"hooks.d\"", "is not an absolute path"},
+      {"[hooks]\ntimeout = \"3m\"", "is not from 1s to 2m"},
+      {"[hooks]\nreload_interval = \"2m\"", "is not from 0 to 1m"},
   };
   for (const auto& mistake : mistakes) {
     EXPECT_THAT(AgentProblems(mistake.toml), ElementsAre(HasSubstr(mistake.problem)))
