@@ -23,7 +23,7 @@ struct UpkeepOptions {
   std::function<absl::StatusOr<std::vector<Deviation>>(const Kept&)> look;
   // The node's policy: whether what is missing is put back, or only told.
   bool repair = true;
-  absl::Duration interval = absl::Seconds(10);
+  absl::Duration interval = absl::Seconds(5);
   // Between repairs that fail: doubled each time, from the interval up.
   absl::Duration longest_pause = absl::Minutes(5);
   int repairs_at_once = 8;

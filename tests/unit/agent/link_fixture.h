@@ -88,6 +88,7 @@ class LinkTest : public testing::Test {
       return found;
     };
     options.upkeep.repair = repair_;
+    options.upkeep.interval = absl::Seconds(10);
     logic_ = std::make_unique<SessionLogic>(options, Plan, *journal_, clock_, random_);
     ASSERT_TRUE(logic_->Start().ok());
     logic_->OnExecutorReady();

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # A hook of the node fails.
+# Cure: Mend the hook, as its output says.
 reason=HOOK_FAILED
 inject() {
   put web1 /etc/hostq/hooks.d/50-fault 755 <<'HOOK'

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # A hook of the node hangs, and ignores signals; so do its children, one of which has left its session.
+# Cure: Mend the hook; nothing that it left runs on.
 reason=HOOK_TIMED_OUT
 prepare() { agent_policy $'[hooks]\ntimeout = "2s"'; }
 inject() {

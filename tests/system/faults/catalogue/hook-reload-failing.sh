@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What a hook changed cannot be taken over: the reload fails.
+# Cure: Mend what the reload complains about, as its output says.
 reason=HOOK_RELOAD_FAILED
 inject() {
   put web1 /etc/hostq/hooks.d/50-fault 755 <<<'#!/bin/sh'
