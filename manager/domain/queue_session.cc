@@ -204,8 +204,9 @@ void Queue::Drifted(absl::string_view name, uint64_t session, DriftFacts drift, 
   NodeState* node = MutableNode(name);
   if (node == nullptr || node->session != session) return;
   const auto add = [&](EventType type, const Deviation& deviation) {
+    const char* const done = type == EventType::kNodeRepaired ? "put back; it was: " : "";
     AddEvent(type, 0, node->name, NodeActor(node->name),
-             absl::StrCat(deviation.resource_key, ": ", deviation.message), now, out);
+             absl::StrCat(deviation.resource_key, ": ", done, deviation.message), now, out);
     std::get<Event>(out.mutations.back()).reason = deviation.reason;
   };
   for (const Deviation& deviation : drift.open) {

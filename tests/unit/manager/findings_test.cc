@@ -465,7 +465,8 @@ TEST(FindingsTest, WhatANodeKeepsAndIsNotSo) {
   report({{}, {gone}, 0, true});
   ASSERT_EQ(h.other_events.size(), 1u);
   EXPECT_EQ(h.other_events[0].type, EventType::kNodeRepaired);
-  EXPECT_EQ(h.other_events[0].message, "address/203.0.113.10: 203.0.113.10 is not on lo");
+  EXPECT_EQ(h.other_events[0].message,
+            "address/203.0.113.10: put back; it was: 203.0.113.10 is not on lo");
   EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty());
 }
 

@@ -1,0 +1,103 @@
+#!/bin/bash
+# What a node keeps, told as a story: addresses of both families, also of two accounts at once; what
+# somebody takes away comes back and is told; after a reboot the node has its part before the manager
+# is there.
+#
+#   deploy/lab/run.sh tests/system/upkeep.sh
+#
+# shellcheck source=tests/system/lib.sh
+source "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source=deploy/lab/hostq.sh
+source "$LAB_DIR/hostq.sh"
+
+on_lo() { on "$1" sh -c "ip -o addr show dev lo | grep -wF $2"; } # HOST ADDRESS/BITS
+mounted() { on "$1" findmnt --types nfs4 /chroot/home; } # HOST
+event_is() { # TYPE NODE KEY
+  hostq events --since 0 --node "$2" --output json |
+    jq -se "any(.[]; .type == \"$1\" and (.message | startswith(\"$3: \")))" >/dev/null
+}
+node_finding_is() { holds "any(.findings[]?; .node == \"$1\" and .reason == \"$2\")" hostq stuck; } # NODE REASON
+
+two_families() {
+  chapter "Addresses of both families, and one that two accounts share"
+  hostq share mount home --source 203.0.113.1:/chroot/home --at /home --wait >/dev/null
+  run hostq account create six.example --user six --address 2001:db8::10 --quota 10MiB --wait
+  check "an account with an IPv6 address" succeeded
+  run hostq account create four.example --user four --address 203.0.113.10 --quota 10MiB --wait
+  check "an account with an IPv4 address" succeeded
+  run hostq account add-address six.example 203.0.113.10 --wait
+  check "the first has that address too" succeeded
+  local node
+  for node in web1 web2; do
+    check "$node has the IPv6 address on lo, alone" on_lo "$node" 2001:db8::10/128
+    check "$node has the IPv4 address on lo, alone" on_lo "$node" 203.0.113.10/32
+  done
+  run hostq account delete four.example --yes --wait
+  check "the second account is deleted" succeeded
+  check "its address stays: the first has it" on_lo web1 203.0.113.10/32
+}
+
+taken_away() {
+  chapter "Somebody takes an address and the share away"
+  run on web1 ip addr del 2001:db8::10/128 dev lo
+  check_soon 15 "the IPv6 address is back" on_lo web1 2001:db8::10/128
+  run on web1 ip addr del 203.0.113.10/32 dev lo
+  check_soon 15 "the IPv4 address is back" on_lo web1 203.0.113.10/32
+  run on web1 umount /chroot/home
+  check_soon 20 "the share is back" mounted web1
+  local key
+  for key in address/2001:db8::10 address/203.0.113.10 share/home; do
+    check_soon 10 "$key: that it was gone is in the history" event_is NODE_DRIFTED web1 "$key"
+    check_soon 10 "$key: that it was put back too" event_is NODE_REPAIRED web1 "$key"
+  done
+  run hostq events --since 0 --node web1
+}
+
+not_to_be_mended() {
+  chapter "What cannot be put back is told until it is"
+  run on other1 ip addr add 203.0.113.10/24 dev eth0
+  run on web1 ip addr del 203.0.113.10/32 dev lo
+  check_soon 20 "another host has taken the address: named" node_finding_is web1 ADDRESS_OWNED_BY_OTHER_HOST
+  run hostq stuck
+  run on other1 ip addr del 203.0.113.10/24 dev eth0
+  check_soon 60 "the other host gives it back: on lo again" on_lo web1 203.0.113.10/32
+  check_soon 10 "nothing is stuck" fails node_finding_is web1 ADDRESS_OWNED_BY_OTHER_HOST
+}
+
+reboot() {
+  chapter "A reboot, and the manager is away"
+  say "What a reboot takes: the agent, the mounts, the addresses, and what lies in /run."
+  daemon web1 agent kill
+  daemon storage1 manager stop
+  on web1 sh -c 'umount /chroot/home; ip addr flush dev lo scope host; ip addr add 127.0.0.1/8 dev lo
+    ip -6 addr del 2001:db8::10/128 dev lo; rm -rf /run/hostq/agent'
+  run on web1 ip -brief addr show dev lo
+  check "nothing is left" fails on_lo web1 203.0.113.10/32
+  daemon web1 agent start
+  check_soon 30 "the share is mounted" mounted web1
+  check_soon 30 "the IPv4 address is on lo" on_lo web1 203.0.113.10/32
+  check_soon 30 "the IPv6 address is on lo" on_lo web1 2001:db8::10/128
+  daemon storage1 manager start
+  check_soon 60 "the node is READY when the manager is back" node_is web1 READY
+}
+
+taken_off() {
+  chapter "What hostq takes off stays off"
+  run hostq account remove-address six.example 203.0.113.10 --wait
+  check "an address is removed" succeeded
+  run hostq account delete six.example --yes --wait
+  check "the account is deleted" succeeded
+  run hostq share unmount home --node web1 --wait
+  check "the share is unmounted" succeeded
+  sleep 12 # two looks and more
+  check "the IPv4 address is not put back" fails on_lo web1 203.0.113.10/32
+  check "the IPv6 address is not put back" fails on_lo web1 2001:db8::10/128
+  check "the share is not mounted again" fails mounted web1
+}
+
+two_families
+taken_away
+not_to_be_mended
+reboot
+taken_off
+story_end
