@@ -124,7 +124,8 @@ void SessionLogic::RunTimers() {
 }
 
 absl::Duration SessionLogic::NextWake() const {
-  absl::Duration next = std::min({runner_.NextWake(), next_prune_, upkeep_.NextWake()});
+  absl::Duration next = std::min(runner_.NextWake(), next_prune_);
+  if (!stopping_) next = std::min(next, upkeep_.NextWake());
   if (journal_failed_) next = std::min(next, journal_retry_at_);
   switch (phase_) {
     case Phase::kDisconnected:

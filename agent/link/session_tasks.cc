@@ -294,7 +294,8 @@ void SessionLogic::Keep(const Assignment& assignment) {
       return other.order > order && std::find(other.takes_away.begin(), other.takes_away.end(),
                                               key) != other.takes_away.end();
     });
-    if (leaves) continue;
+    // The journal takes no other names; the manager gives none.
+    if (leaves || !IsTaskName(key)) continue;
     upkeep_.Keep(key, item);
     pending_.kept[key] = std::move(item);
   }

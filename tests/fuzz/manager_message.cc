@@ -49,6 +49,15 @@ class World {
     SessionOptions options;
     options.kinds = SupportedKinds();
     options.credits = 3;
+    // Everything is always missing, and put back.
+    options.upkeep.look = [](const Kept& kept) -> absl::StatusOr<std::vector<Deviation>> {
+      std::vector<Deviation> missing;
+      for (const auto& [key, item] : kept) {
+        HOSTQ_CHECK(IsTaskName(key));  // or the journal could not be read again
+        missing.push_back({key, Reason::kAddressMissing, "gone"});
+      }
+      return missing;
+    };
     steps_.clear();
     logic_ = std::make_unique<SessionLogic>(
         options,

@@ -72,9 +72,13 @@ void AgentMessages() {
       start_time { seconds: 1800000000 } finish_time { seconds: 1800000001 } })");
   const std::string refused = FromAgent(R"(refused { reason: BUFFER_FULL message: "full" })");
   const std::string beat = FromAgent("heartbeat { clock { seconds: 1800000009 } outbox: 1 }");
+  const std::string drift = FromAgent(R"(drift { open_count: 1 repairs: true
+      open { resource_key: "share/home" reason: SHARE_NOT_MOUNTED message: "x" age { seconds: 3 } }
+      repaired { resource_key: "address/203.0.113.10" reason: ADDRESS_MISSING message: "y" } })");
   const std::string later = Record(Act::kTime, 15), gone = Record(Act::kDisconnect, 0);
   const std::string restart = Record(Act::kRestart, 0);
   Write("agent_message", hello + accepted + progress + done + done + beat);
+  Write("agent_message", hello + drift + beat + drift + gone + hello + drift);
   Write("agent_message", hello + accepted + gone + has + progress + failed + later + done);
   Write("agent_message", hello + restart + kept + done + refused + later + done);
   Write("agent_message", hello + accepted + gone + hello + gone + hello + gone + hello);

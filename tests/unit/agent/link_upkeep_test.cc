@@ -93,6 +93,18 @@ TEST_F(LinkTest, WhatIsTakenAwayWhileItIsPutBackIsTakenAwayAgain) {
   EXPECT_EQ(steps_.size(), 4u);
 }
 
+TEST_F(LinkTest, StoppingAgentPutsNothingBackAndWaits) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Done(0);
+  missing_ = {"address/192.0.2.1"};
+  logic_->Stop();
+  clock_.Advance(absl::Seconds(10));
+  Flush();
+  EXPECT_EQ(steps_.size(), 1u);
+  EXPECT_GT(logic_->NextWake(), clock_.Monotonic());
+}
+
 TEST_F(LinkTest, WithoutRepairItIsOnlyTold) {
   repair_ = false;
   Restart();
