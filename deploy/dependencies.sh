@@ -22,7 +22,7 @@ build=(
 )
 lab=(
   user-mode-linux busybox-static                    # the guest kernel; what its init runs
-  nfs-kernel-server nfs-common rpcbind quota e2fsprogs
+  nfs-kernel-server nfs-common rpcbind quota e2fsprogs xfsprogs
   iproute2 iputils-ping iputils-arping
   kmod mount procps util-linux passwd login jq
   iptables faketime                                 # for faults: a firewall, a wrong clock

@@ -173,8 +173,8 @@ constexpr ReasonInfo kReasons[] = {
      "permit their UDP ports from NODE"},
     {Reason::kQuotaNotEnabled, "QUOTA_NOT_ENABLED", ReasonClass::kEnvironment, Owner::kFileServer,
      "quotas are not enabled on the file system",
-     "enable user quotas on the file server: mount with usrquota (ext4: tune2fs -O quota), then: "
-     "quotaon -u MOUNTPOINT"},
+     "enable user quotas on the file server: ext4: tune2fs -O quota, mount with usrquota, quotaon -u "
+     "MOUNTPOINT; XFS: mount with uquota, not uqnoenforce (unmount first: a remount is not enough)"},
     {Reason::kQuotaMismatch, "QUOTA_MISMATCH", ReasonClass::kTransient, Owner::kFileServer,
      "the quota read back is not the one that was set",
      "compare on the file server: repquota -u MOUNTPOINT; is another program setting quotas?"},

@@ -95,9 +95,24 @@ taken_off() {
   check "the share is not mounted again" fails mounted web1
 }
 
+removed() {
+  chapter "A node is removed, and cleaned with the commands that this prints"
+  hostq account create last.example --user last --address 203.0.113.11 --quota 10MiB --wait >/dev/null
+  hostq account add-address last.example 2001:db8::11 --wait >/dev/null
+  check "web2 has both addresses" on_lo web2 '-e 203.0.113.11/32 -e 2001:db8::11/128'
+  run hostq node remove web2 --yes
+  check "it is removed" succeeded
+  daemon web2 agent stop # the lab has no systemctl
+  on web2 sh -ec "$(sed -n 's/^  //p' "$capture" | grep -v systemctl)"
+  run on web2 ip -brief addr show dev lo
+  check "its addresses are gone" fails on_lo web2 '-e 203.0.113.11/32 -e 2001:db8::11/128'
+  check "its share is unmounted" fails mounted web2
+}
+
 two_families
 taken_away
 not_to_be_mended
 reboot
 taken_off
+removed
 story_end
