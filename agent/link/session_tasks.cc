@@ -288,14 +288,13 @@ void SessionLogic::Keep(const Assignment& assignment) {
   const uint64_t order = in_flight_.at(assignment.lease.task_id).order;
   v1::Work work;
   if (!work.ParseFromString(assignment.work)) return;
+  std::set<std::string> leaving;
+  for (const auto& [task_id, other] : in_flight_) {
+    if (other.order > order) leaving.insert(other.takes_away.begin(), other.takes_away.end());
+  }
   for (auto& [key, item] : KeptAfter(work, RolesFromNames(assignment.roles))) {
-    const bool leaves = std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& entry) {
-      const InFlight& other = entry.second;
-      return other.order > order && std::find(other.takes_away.begin(), other.takes_away.end(),
-                                              key) != other.takes_away.end();
-    });
     // The journal takes no other names; the manager gives none.
-    if (leaves || !IsTaskName(key)) continue;
+    if (leaving.contains(key) || !IsTaskName(key)) continue;
     upkeep_.Keep(key, item);
     pending_.kept[key] = std::move(item);
   }
