@@ -194,8 +194,10 @@ int Run(const AgentConfig& config) {
   auto identity = LoadIdentity(config.state_dir);
   if (!identity.ok()) {
     if (!absl::IsNotFound(identity.status())) return Fail(kFailed, identity.status());
-    std::cerr << "hostq-agent: this node has not joined a cluster: on the manager run 'hostq node "
-                 "add NAME ...', here the join line that it prints\n";
+    std::cerr
+        << "hostq-agent: this node has not joined a cluster: on the manager run 'hostq node "
+           "add NAME ...' (a node that has joined before: 'hostq node rejoin NAME'), here the "
+           "join line that it prints\n";
     return kNotJoined;
   }
   InitLog("hostq-agent", config.log_level);
@@ -242,7 +244,7 @@ int JoinCluster(JoinRequest request) {
   std::cout << "joined as " << joined->node << "; manager at " << joined->manager_address
             << "; certificate valid until "
             << absl::FormatTime("%Y-%m-%d", joined->expire_time, absl::UTCTimeZone())
-            << "\nstart the agent: systemctl start hostq-agent" << std::endl;
+            << "\nstart the agent, or start it again: systemctl restart hostq-agent" << std::endl;
   return kStopped;
 }
 
@@ -262,7 +264,9 @@ int Main(int argc, char** argv) {
   }
   join->add_option("--manager", request.manager, "HOST:PORT of the manager's enrolment")
       ->required();
-  join->add_option("--token", token, "Token from 'hostq node add'; works once")->required();
+  join->add_option("--token", token,
+                   "Token from 'hostq node add' or 'hostq node rejoin'; works once")
+      ->required();
   join->add_option("--ca-pin", request.ca_pin, "sha256:HEX of the cluster's authority")->required();
   try {
     app.parse(argc, argv);

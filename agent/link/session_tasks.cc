@@ -43,6 +43,10 @@ Assignment ReadAssign(const v1::Assign& assign, absl::Time now) {
   assignment.timeout = assign.has_timeout() ? FromProto(assign.timeout()) : kDefaultTimeout;
   assignment.timeout = std::clamp(assignment.timeout, absl::Seconds(1), kLongestTimeout);
   if (assign.has_start_within()) assignment.start_before = now + FromProto(assign.start_within());
+  if (assign.has_start_before()) {
+    assignment.start_before = std::min(assignment.start_before,
+                                       absl::FromUnixSeconds(assign.start_before().seconds() + 1));
+  }
   return assignment;
 }
 
@@ -187,6 +191,7 @@ bool SessionLogic::CommitPending() {
   std::set<std::string> starting;
   for (const Assignment& assignment : assigned_) {
     const bool start =
+        assignment.start_before > clock_.Now() &&
         runner_.WouldStart(assignment.resource_key, static_cast<int>(starting.size())) &&
         starting.insert(assignment.resource_key).second;
     batch.accept.push_back({assignment, start});

@@ -73,7 +73,8 @@ constexpr ReasonInfo kReasons[] = {
      "set the clock of NODE: is chrony or systemd-timesyncd running there?"},
     {Reason::kCertificateExpiring, "CERTIFICATE_EXPIRING", ReasonClass::kWait, Owner::kNode,
      "the node's certificate is in the last third of its life",
-     "join the node again: hostq node rejoin NODE, and run the line that it prints on NODE"},
+     "join the node again: hostq node rejoin NODE; run the line that it prints on NODE, then "
+     "restart hostq-agent there"},
     {Reason::kSweepStale, "SWEEP_STALE", ReasonClass::kWait, Owner::kManager,
      "the manager's own loop is late",
      "look at the load and the disk of the manager; restart hostq-manager"},
@@ -99,16 +100,18 @@ constexpr ReasonInfo kReasons[] = {
      "by itself. Or give up: hostq command cancel COMMAND"},
     {Reason::kCertificateExpired, "CERTIFICATE_EXPIRED", ReasonClass::kWait, Owner::kAdministrator,
      "the node's certificate has expired: it cannot connect",
-     "join the node again: hostq node rejoin NODE, and run the line that it prints on NODE"},
+     "join the node again: hostq node rejoin NODE; run the line that it prints on NODE, then "
+     "restart hostq-agent there"},
     {Reason::kManagerMoved, "MANAGER_MOVED", ReasonClass::kWait, Owner::kAdministrator,
      "the node was told another address of the manager than it has now",
      "give the manager its old address back (cluster.quorum_address), or join the node again: "
      "hostq "
-     "node rejoin NODE, and run the line that it prints on NODE"},
+     "node rejoin NODE; run the line that it prints on NODE, then restart hostq-agent there"},
     {Reason::kNodeCloned, "NODE_CLONED", ReasonClass::kWait, Owner::kNode,
      "two agents use the node's identity: its machine was copied",
      "on the copy: systemctl disable --now hostq-agent; rm -r /var/lib/hostq/agent; and make the "
-     "key that it had void: hostq node rejoin NODE, and run the line that it prints on NODE"},
+     "key that it had void: hostq node rejoin NODE; run the line that it prints on NODE, then "
+     "restart hostq-agent there"},
     {Reason::kShareServerUnreachable, "SHARE_SERVER_UNREACHABLE", ReasonClass::kEnvironment,
      Owner::kFileServer, "the file server does not answer, or refuses the connection",
      "is the NFS server running, and is port 2049 open to NODE? On the file server: systemctl "
@@ -136,7 +139,9 @@ constexpr ReasonInfo kReasons[] = {
      "export the directory with rw in /etc/exports on the file server, then: exportfs -ra"},
     {Reason::kShareNotMounted, "SHARE_NOT_MOUNTED", ReasonClass::kEnvironment,
      Owner::kAdministrator, "the share is needed and is not mounted",
-     "mount the share: hostq share mount SHARE --source HOST:/PATH --node NODE"},
+     "mount the share, as hostq share list has it: hostq share mount SHARE --source HOST:/PATH "
+     "--at "
+     "PATH --node NODE"},
     {Reason::kMountPointMissing, "MOUNT_POINT_MISSING", ReasonClass::kEnvironment, Owner::kNode,
      "the directory to mount on does not exist, or is none",
      "make the directory on NODE (for /home: mkdir -p /chroot/home; ln -s /chroot/home /home)"},
@@ -173,8 +178,10 @@ constexpr ReasonInfo kReasons[] = {
      "permit their UDP ports from NODE"},
     {Reason::kQuotaNotEnabled, "QUOTA_NOT_ENABLED", ReasonClass::kEnvironment, Owner::kFileServer,
      "quotas are not enabled on the file system",
-     "enable user quotas on the file server: ext4: tune2fs -O quota, mount with usrquota, quotaon -u "
-     "MOUNTPOINT; XFS: mount with uquota, not uqnoenforce (unmount first: a remount is not enough)"},
+     "enable user quotas on the file server: ext4: tune2fs -O quota, mount with usrquota, quotaon "
+     "-u "
+     "MOUNTPOINT; XFS: mount with uquota, not uqnoenforce (unmount first: a remount is not "
+     "enough)"},
     {Reason::kQuotaMismatch, "QUOTA_MISMATCH", ReasonClass::kTransient, Owner::kFileServer,
      "the quota read back is not the one that was set",
      "compare on the file server: repquota -u MOUNTPOINT; is another program setting quotas?"},
@@ -193,7 +200,8 @@ constexpr ReasonInfo kReasons[] = {
      "then: hostq command retry COMMAND"},
     {Reason::kAddressMissing, "ADDRESS_MISSING", ReasonClass::kEnvironment, Owner::kAdministrator,
      "the address should be on lo and is not",
-     "put it back: hostq address bind ADDRESS --node NODE"},
+     "put it back on NODE: ip addr add ADDRESS/32 dev lo (IPv6: /128); or let its agent do so "
+     "(policy.repair)"},
     {Reason::kAddressWrongPrefix, "ADDRESS_WRONG_PREFIX", ReasonClass::kConflict, Owner::kNode,
      "the address is on lo with a prefix that is not /32 or /128",
      "take it off with its prefix (ip addr del ADDRESS dev lo on NODE), then: hostq command retry "
@@ -348,13 +356,17 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kTokenInvalid, "TOKEN_INVALID", ReasonClass::kRefusal, Owner::kRequester,
      "the join token is wrong",
      "copy the whole join line again, or make a new one: hostq node add NAME --role ROLE --address "
-     "ADDRESS"},
+     "ADDRESS, or, if it has joined before, hostq node rejoin NAME"},
     {Reason::kTokenExpired, "TOKEN_EXPIRED", ReasonClass::kRefusal, Owner::kRequester,
      "the join token is too old",
-     "make a new join line: hostq node add NAME --role ROLE --address ADDRESS"},
+     "make a new join line: hostq node add NAME --role ROLE --address ADDRESS, or, if it has "
+     "joined "
+     "before, hostq node rejoin NAME"},
     {Reason::kTokenUsed, "TOKEN_USED", ReasonClass::kRefusal, Owner::kRequester,
      "the join token was used by another key",
-     "make a new join line: hostq node add NAME --role ROLE --address ADDRESS; if nobody of yours "
+     "make a new join line: hostq node add NAME --role ROLE --address ADDRESS, or, if it has "
+     "joined "
+     "before, hostq node rejoin NAME; if nobody of yours "
      "used this one, find out who "
      "did"},
     {Reason::kStoreUnavailable, "STORE_UNAVAILABLE", ReasonClass::kRefusal, Owner::kManager,

@@ -99,7 +99,9 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
                          NormalNodeAddress("address", request.address()));
   const storage::v1::Node* old = FindNode(request.name());
   if (old != nullptr && HasJoined(*old)) {
-    return Exists(absl::StrCat("name: node ", request.name(), " has joined; remove it first"));
+    return Exists(absl::StrCat("name: node ", request.name(),
+                               " has joined; to join it again: hostq node rejoin ",
+                               request.name()));
   }
   for (const auto& [name, node] : nodes_) {
     if (name != request.name() && node.node().address() == address) {

@@ -65,6 +65,7 @@ struct SendAssign {
   std::vector<std::string> roles;
   absl::Duration timeout;
   absl::Duration start_within = absl::InfiniteDuration();
+  absl::Time start_before = absl::InfiniteFuture();  // by the node's clock
 };
 
 struct SendAck {

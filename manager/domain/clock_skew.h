@@ -19,6 +19,7 @@ class ClockSkew {
     if (samples_.size() > kKept) samples_.pop_front();
   }
 
+  bool known() const { return !samples_.empty(); }
   // Zero while nothing is known.
   absl::Duration estimate() const {
     return samples_.empty() ? absl::ZeroDuration()

@@ -62,6 +62,15 @@ std::string FillIn(absl::string_view remedy, const Finding& finding) {
   return out;
 }
 
+// Of a finding without a command: there is nothing to retry.
+std::string WithoutRetry(absl::string_view remedy) {
+  const size_t at = remedy.find("then: hostq command retry COMMAND");
+  std::string out(remedy.substr(0, at));
+  while (!out.empty() && (out.back() == ' ' || out.back() == ';' || out.back() == ','))
+    out.pop_back();
+  return out;
+}
+
 // The task that this one waits for, because of order, stage or a careful fan-out. Null: none.
 Where WaitsFor(const Queue& queue, const Command& command, const Task& task) {
   if (task.in_flight() || !task.live()) return {};
@@ -480,7 +489,7 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
                                                   ? "; the agent puts it back as soon as it can"
                                                   : "; the node's policy leaves it so (repair)"));
       drift.resource_key = deviation.resource_key;
-      drift.remedy = FillIn(InfoOf(deviation.reason).remedy, drift);
+      drift.remedy = FillIn(WithoutRetry(InfoOf(deviation.reason).remedy), drift);
     }
     const absl::Duration waiting = now.monotonic - node.outbox_since;
     if (waiting > thresholds.unacknowledged) {

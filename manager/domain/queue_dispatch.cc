@@ -98,10 +98,21 @@ void Queue::Send(Ref ref, NodeState& node, const Now& now, Changes& out) {
   task.epoch = NextEpoch(out);
   task.phase = Phase::kLeased;
   Record(ref, before, kManager, now, out);
-  out.effects.push_back(
-      SendAssign{node.name, node.session, LeaseOf(ref), ref.command->kind,
-                 ref.command->resource_key, ref.command->work, node.roles, ref.command->timeout,
-                 task.begun() ? absl::InfiniteDuration() : ref.command->not_after - now.wall});
+  SendAssign assign{node.name,
+                    node.session,
+                    LeaseOf(ref),
+                    ref.command->kind,
+                    ref.command->resource_key,
+                    ref.command->work,
+                    node.roles,
+                    ref.command->timeout};
+  if (!task.begun()) {
+    assign.start_within = ref.command->not_after - now.wall;
+    if (node.clock_skew.known()) {
+      assign.start_before = ref.command->not_after + node.clock_skew.estimate();
+    }
+  }
+  out.effects.push_back(std::move(assign));
 }
 
 void Queue::DispatchTo(NodeState& node, const Now& now, Changes& out) {

@@ -3,9 +3,11 @@
 #include <set>
 #include <tuple>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "manager/domain/node_check.h"
 #include "manager/domain/queue.h"
 
 // The part of the queue that nodes talk to: hello and reconciliation, and what they report.
@@ -216,9 +218,20 @@ void Queue::Drifted(absl::string_view name, uint64_t session, DriftFacts drift, 
     if (!known) add(EventType::kNodeDrifted, deviation);
   }
   for (const Deviation& deviation : drift.repaired) add(EventType::kNodeRepaired, deviation);
+  const auto has_share = [](const std::vector<Deviation>& deviations) {
+    return std::any_of(deviations.begin(), deviations.end(), [](const Deviation& deviation) {
+      return absl::StartsWith(deviation.resource_key, "share/");
+    });
+  };
+  const bool share_is_back =
+      has_share(drift.repaired) || (has_share(node->deviations) && !has_share(drift.open));
   node->deviations = std::move(drift.open);
   node->deviation_count = drift.open_count;
   node->repairs = drift.repairs;
+  if (share_is_back) {  // as if a command had mounted it
+    const auto covered = CoveredBy("mount_share");
+    NodeChecked({node->name, now.monotonic, {}, {covered.begin(), covered.end()}}, now, out);
+  }
 }
 
 void Queue::Heard(absl::string_view name, uint64_t session,

@@ -17,6 +17,8 @@ namespace {
 
 // What a Duration on the wire can hold is longer, and has no infinity.
 constexpr absl::Duration kMaxTimeout = absl::Hours(24 * 365);
+const absl::Time kLastTime =
+    absl::FromUnixSeconds(google::protobuf::util::TimeUtil::kTimestampMaxSeconds);
 constexpr int64_t kMaxAgeSeconds = 365 * 24 * 3600;
 
 absl::Status Malformed(absl::string_view what) {
@@ -233,6 +235,9 @@ agent::v1::Assign ToProto(const SendAssign& assign) {
   *out.mutable_timeout() = Limited(assign.timeout);
   if (assign.start_within < kMaxTimeout) {
     *out.mutable_start_within() = Limited(assign.start_within);
+  }
+  if (assign.start_before < kLastTime) {
+    out.mutable_start_before()->set_seconds(absl::ToUnixSeconds(assign.start_before));
   }
   return out;
 }

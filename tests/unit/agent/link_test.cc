@@ -295,6 +295,17 @@ TEST_F(LinkTest, NotStartedInTimeIsNotStartedAtAll) {
   EXPECT_EQ(steps_.size(), 1u);
 }
 
+TEST_F(LinkTest, TimeOnTheWayCountsToo) {
+  Connect();
+  v1::ManagerMessage late =
+      MakeAssign({"t1", 1, 10});  // as if the agent had been stopped meanwhile
+  *late.mutable_assign()->mutable_start_within() = ToProto(absl::Seconds(4));
+  *late.mutable_assign()->mutable_start_before() = ToProto(clock_.Now() - absl::Seconds(2));
+  Deliver(late);
+  EXPECT_THAT(Sent(), ElementsAre("accepted t1", "result t1 10 INTERRUPTED"));
+  EXPECT_THAT(steps_, IsEmpty());
+}
+
 TEST_F(LinkTest, NotStartedInTimeAlsoAfterARestart) {
   Connect();
   for (int i : {1, 2}) {

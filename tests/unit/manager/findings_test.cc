@@ -458,7 +458,10 @@ TEST(FindingsTest, WhatANodeKeepsAndIsNotSo) {
   EXPECT_EQ(findings[0].node, "web1");
   EXPECT_EQ(findings[0].resource_key, gone.resource_key);
   EXPECT_EQ(findings[0].since, gone.since);
-  EXPECT_EQ(findings[0].remedy, "put it back: hostq address bind 203.0.113.10 --node web1");
+  EXPECT_EQ(
+      findings[0].remedy,
+      "put it back on web1: ip addr add 203.0.113.10/32 dev lo (IPv6: /128); or let its agent "
+      "do so (policy.repair)");
   EXPECT_NE(findings[0].summary.find("policy leaves it so"), std::string::npos);
   report({{gone}, {}, 1, true});
   EXPECT_TRUE(h.other_events.empty()) << "that is known";
@@ -468,6 +471,29 @@ TEST(FindingsTest, WhatANodeKeepsAndIsNotSo) {
   EXPECT_EQ(h.other_events[0].message,
             "address/203.0.113.10: put back; it was: 203.0.113.10 is not on lo");
   EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty());
+}
+
+TEST(FindingsTest, AShareThatComesBackLetsTasksGoOn) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  const auto report = [&](DriftFacts drift) {
+    Changes out;
+    h.queue.Drifted("web1", h.queue.FindNode("web1")->session, std::move(drift), h.now, out);
+    h.Take(std::move(out));
+  };
+  const Deviation gone = {"share/home", Reason::kMountPointNotEmpty, "it is full", h.now.wall};
+  for (const DriftFacts& back : {DriftFacts{{}, {gone}, 0, true}, DriftFacts{{}, {}, 0, false}}) {
+    report({{gone}, {}, 1, true});
+    const std::string remedy = ExplainNodes(h.queue, h.now).at(0).remedy;
+    EXPECT_EQ(remedy.find("retry"), std::string::npos) << remedy << ": there is no command";
+    const CommandId id = h.Submit("a/x", {{"web1", 0}});
+    h.Result(h.LeaseOf(id, "web1"), Reason::kShareNotMounted);
+    EXPECT_EQ(h.PhaseOf(id, "web1"), Phase::kParked);
+    report(back);
+    EXPECT_EQ(h.PhaseOf(id, "web1"), Phase::kLeased);
+    h.Result(h.LeaseOf(id, "web1"));
+  }
 }
 
 TEST(FindingsTest, ListsWhatIsStuckOldestFirst) {

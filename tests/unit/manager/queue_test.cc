@@ -480,6 +480,7 @@ TEST(QueueTest, NotAfterIsToldToTheNode) {
   h.Connect("web1");
   const CommandId id = h.Submit("a/x", {{"web1", 0}}, {.not_after = h.now.wall + absl::Minutes(1)});
   EXPECT_EQ(h.last_assign.start_within, absl::Minutes(1));
+  EXPECT_EQ(h.last_assign.start_before, absl::InfiniteFuture()) << "the node's clock is not known";
   h.Accept(h.LeaseOf(id, "web1"));
   h.Advance(absl::Seconds(59));
   h.NotStarted(h.LeaseOf(id, "web1"));
@@ -498,6 +499,9 @@ TEST(QueueTest, NotAfterIsToldToTheNode) {
   const CommandId begun =
       h.Submit("a/z", {{"web1", 0}}, {.not_after = h.now.wall + absl::Hours(1)});
   h.Progress(h.LeaseOf(begun, "web1"));
+  h.queue.Heard("web1", h.queue.FindNode("web1")->session, absl::Minutes(5), 0, h.now);
+  h.Submit("a/q", {{"web1", 0}}, {.not_after = h.now.wall + absl::Hours(1)});
+  EXPECT_EQ(h.last_assign.start_before, h.now.wall + absl::Hours(1) + absl::Minutes(5));
   h.Result(h.LeaseOf(begun, "web1"), Reason::kInterrupted);
   h.Advance(absl::Minutes(1));
   EXPECT_EQ(h.last_assign.lease.attempt, 2);

@@ -238,6 +238,9 @@ TEST(SessionConvertTest, AssignCarriesEverything) {
   EXPECT_EQ(out.roles_size(), 2);
   EXPECT_EQ(out.timeout().seconds(), 90);
   EXPECT_FALSE(out.has_start_within());
+  EXPECT_FALSE(out.has_start_before());
+  assign.start_before = absl::FromUnixSeconds(1'700'000'000);
+  EXPECT_EQ(ToProto(assign).start_before().seconds(), 1'700'000'000);
   assign.start_within = absl::Seconds(5);
   EXPECT_EQ(ToProto(assign).start_within().seconds(), 5);
   assign.start_within = absl::Seconds(-5);  // just now: the node is to say so

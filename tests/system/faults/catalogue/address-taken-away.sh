@@ -5,5 +5,5 @@ reason=ADDRESS_MISSING
 prepare() { agent_policy 'repair = false' && account_create --wait; }
 inject() { on web1 ip addr del "$address/32" dev lo; }
 submit() { hostq account set-quota "$domain" --quota 20MiB; }
-cure() { hostq address bind "$address" --node web1 --wait; }
+cure() { on web1 ip addr add "$address/32" dev lo; }
 tidy() { account_delete && agent_policy 'repair = true'; }
