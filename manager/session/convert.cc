@@ -19,7 +19,7 @@ namespace {
 constexpr absl::Duration kMaxTimeout = absl::Hours(24 * 365);
 const absl::Time kLastTime =
     absl::FromUnixSeconds(google::protobuf::util::TimeUtil::kTimestampMaxSeconds);
-constexpr int64_t kMaxAgeSeconds = 365 * 24 * 3600;
+constexpr int64_t kMaxAgeSeconds = int64_t{365} * 24 * 3600;
 
 absl::Status Malformed(absl::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, what);
