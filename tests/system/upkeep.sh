@@ -97,10 +97,11 @@ taken_off() {
 
 removed() {
   chapter "A node is removed, and cleaned with the commands that this prints"
+  hostq share mount home --source 203.0.113.1:/chroot/home --at /home --wait >/dev/null
   hostq account create last.example --user last --address 203.0.113.11 --quota 10MiB --wait >/dev/null
   hostq account add-address last.example 2001:db8::11 --wait >/dev/null
   check "web2 has both addresses" on_lo web2 '-e 203.0.113.11/32 -e 2001:db8::11/128'
-  run hostq node remove web2 --yes
+  run hostq node remove web2
   check "it is removed" succeeded
   daemon web2 agent stop # the lab has no systemctl
   on web2 sh -ec "$(sed -n 's/^  //p' "$capture" | grep -v systemctl)"
