@@ -37,7 +37,12 @@ void Upkeep::Look() {
   for (const Deviation& deviation : *found) {
     const auto known = open_.find(deviation.resource_key);
     if (known != open_.end()) {
-      still.insert(*known);
+      Open& open = still[deviation.resource_key] = known->second;
+      // Until a repair has failed, what is seen is all there is to tell.
+      if (open.failures == 0 && open.deviation.reason != deviation.reason) {
+        open.deviation = deviation;
+        tell_ = true;
+      }
       continue;
     }
     LogWarning("the node is not as it was told to be", {{"resource_key", deviation.resource_key},
@@ -68,11 +73,13 @@ std::vector<Upkeep::Repair> Upkeep::Advance() {
 std::optional<Upkeep::Repair> Upkeep::OnRepaired(const Repair& repair, Reason failure,
                                                  const std::string& message) {
   running_.erase(repair.key);
+  if (repair.undo) return std::nullopt;  // what is missing now, the next look sees
   const auto found = open_.find(repair.key);
   if (!kept_.contains(repair.key)) {
     const auto undo = Undo(repair.item);
     if (failure != Reason::kNone || !undo) return std::nullopt;
-    return Repair{repair.key, *undo};
+    running_.insert(repair.key);
+    return Repair{repair.key, *undo, true};
   }
   if (found == open_.end()) return std::nullopt;
   Open& open = found->second;

@@ -45,6 +45,7 @@ class Upkeep {
   struct Repair {
     std::string key;
     KeptItem item;
+    bool undo = false;  // takes away what was put back too late
   };
   // Looks if it is time, and says what is to be run now; each is answered by OnRepaired.
   std::vector<Repair> Advance();
@@ -75,7 +76,7 @@ class Upkeep {
   absl::Duration next_look_;
   bool look_failed_ = false;
   std::map<std::string, Open> open_;     // by resource key
-  std::set<std::string> running_;        // by resource key
+  std::set<std::string> running_;        // by resource key: one work at a time, also to undo
   std::vector<v1::Deviation> repaired_;  // not told yet
   bool tell_ = false;
 };

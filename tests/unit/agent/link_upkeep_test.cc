@@ -93,6 +93,35 @@ TEST_F(LinkTest, WhatIsTakenAwayWhileItIsPutBackIsTakenAwayAgain) {
   EXPECT_EQ(steps_.size(), 4u);
 }
 
+// The undoing of a repair is slow, and the address is wanted again meanwhile: aborted the agent.
+TEST_F(LinkTest, WantedAgainWhileItIsTakenAwayIsPutBackAfterwards) {
+  Connect();
+  Deliver(MakeAssign({"t1", 1, 10}));
+  Done(0);
+  missing_ = {"address/192.0.2.1"};
+  Look();  // step 1: the repair
+  v1::ManagerMessage unbind = MakeUnbind({"t2", 1, 11});
+  unbind.mutable_assign()->set_resource_key("account/a");
+  Deliver(unbind);  // step 2
+  Done(2);
+  Done(1);  // step 3: undone
+  v1::ManagerMessage bind = MakeAssign({"t3", 1, 12});
+  bind.mutable_assign()->set_resource_key("account/b");
+  Deliver(bind);  // step 4
+  Done(4);
+  Look();
+  ASSERT_EQ(steps_.size(), 5u) << "not before it has been undone";
+  Done(3);
+  Look();
+  ASSERT_EQ(steps_.size(), 6u);
+  Look();
+  EXPECT_EQ(steps_.size(), 6u);
+  Sent();
+  missing_.clear();
+  Done(5);
+  EXPECT_THAT(Sent(), ElementsAre("drift repaired: address/192.0.2.1 ADDRESS_MISSING"));
+}
+
 TEST_F(LinkTest, StoppingAgentPutsNothingBackAndWaits) {
   Connect();
   Deliver(MakeAssign({"t1", 1, 10}));
