@@ -148,10 +148,14 @@ v1::Progress TaskRunner::ProgressOf(const Task& task) const {
   return progress;
 }
 
+void TaskRunner::Tell(const Task& task, std::vector<v1::Progress>& out) const {
+  if (!task.own) out.push_back(ProgressOf(task));
+}
+
 std::vector<v1::Progress> TaskRunner::Snapshot() const {
   std::vector<v1::Progress> all;
   for (const Task& task : tasks_) {
-    if (task.begun && !task.own) all.push_back(ProgressOf(task));
+    if (task.begun) Tell(task, all);
   }
   return all;
 }
@@ -165,7 +169,7 @@ void TaskRunner::OnStepDone(const v1::StepDone& done) {
   if (step.reason() == hostq::v1::Reason::WEDGED) {
     // Not run: an earlier process holds the key. The step is tried again when it is released.
     quarantine_.try_emplace(task->assignment.resource_key);
-    news_.push_back(ProgressOf(*task));
+    Tell(*task, news_);
     return;
   }
   *task->result.add_steps() = step;
@@ -186,14 +190,14 @@ void TaskRunner::OnWedged(const v1::Wedged& wedged) {
   if (task == nullptr) return;
   task->wedged = true;
   task->wedged_since = clock_.Monotonic();
-  news_.push_back(ProgressOf(*task));
+  Tell(*task, news_);
 }
 
 void TaskRunner::OnReleased(const v1::Released& released) {
   quarantine_.erase(released.resource_key());
   for (const Task& task : tasks_) {
     if (task.begun && task.assignment.resource_key == released.resource_key()) {
-      news_.push_back(ProgressOf(task));
+      Tell(task, news_);
     }
   }
 }
@@ -242,9 +246,6 @@ void TaskRunner::Advance(Output& out) {
   }
   for (v1::Progress& progress : news_) out.progress.push_back(std::move(progress));
   news_.clear();
-  std::erase_if(out.progress, [](const v1::Progress& progress) {
-    return !IsTaskName(progress.lease().task_id());
-  });
 }
 
 bool TaskRunner::AdvanceOnce(Output& out) {
@@ -319,7 +320,7 @@ bool TaskRunner::Continue(Task& task, Output& out) {
   run.set_step_name(step.name);
   *run.mutable_timeout() = ToProto(std::min(step.timeout, task.deadline - clock_.Monotonic()));
   out.steps.push_back(std::move(run));
-  out.progress.push_back(ProgressOf(task));
+  Tell(task, out.progress);
   return false;
 }
 
