@@ -2,5 +2,5 @@
 # The node's certificate has expired.
 # Cure: Join the node again: hostq node rejoin, and run what it prints on the node.
 reason=CERTIFICATE_EXPIRED
-inject() { rejoin_for web1 25 && soon 20 fails node_is web1 OFFLINE && soon 40 node_is web1 OFFLINE; }
+inject() { rejoin_for web1 30 && soon 30 node_is web1 READY && soon 60 node_is web1 OFFLINE; }
 cure() { rejoin web1; }
