@@ -264,11 +264,13 @@ void SessionLogic::OnCancel(const v1::Cancel& cancel) {
 
 void SessionLogic::SendResult(const Stored& stored) {
   v1::AgentMessage message;
-  if (!message.mutable_result()->ParseFromString(stored.result)) {
-    message.mutable_result()->set_reason(hostq::v1::Reason::INTERNAL);
-    message.mutable_result()->set_message("the journal holds a result that cannot be read");
+  v1::Result& result = *message.mutable_result();
+  if (!result.ParseFromString(stored.result)) {
+    result.Clear();  // what was read of it may be what no manager can read
+    result.set_reason(hostq::v1::Reason::INTERNAL);
+    result.set_message("the journal holds a result that cannot be read");
   }
-  *message.mutable_result()->mutable_lease() = ToProto(stored.lease);
+  *result.mutable_lease() = ToProto(stored.lease);
   Send(std::move(message));
 }
 
