@@ -1,19 +1,12 @@
-// hostq-agent: flags, configuration, processes, exit codes.
-//
-//   hostq-agent          the network: the session with the manager, the journal (this process)
-//   └─ hostq-keeper      starts the executor again when it dies
-//      └─ hostq-executor changes the system; single-threaded, never near the network
-//         └─ one process per step
-//
-// Whoever's parent dies is killed by the kernel, and the agent ends with its keeper; the journal
-// says where to go on.
+// hostq-agent: flags, configuration, exit codes. Talks to the manager, keeps the journal, decides
+// what runs when; runs nothing itself and needs no privileges: hostq-executor does
+// (agent/executor/main.cc). Started by root, it becomes a user of its own before it reads anything
+// from the network.
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -28,9 +21,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/actions/action.h"
-#include "agent/executor/executor.h"
-#include "agent/executor/supervisor.h"
+#include "agent/executor/configuration.h"
 #include "agent/host/real_host.h"
+#include "agent/host/service_user.h"
 #include "agent/journal/sqlite_journal.h"
 #include "agent/link/agent_loop.h"
 #include "agent/link/enroll.h"
@@ -52,7 +45,10 @@ constexpr char kHelp[] =
     "hostq-agent: runs on every node of a hostq cluster and does what the manager asks.\n\n"
     "  1. on the manager:  hostq node add web1 --role app --address 10.0.0.11\n"
     "  2. on the node:     the line that it printed: hostq-agent join ...\n"
-    "  3. on the node:     hostq-agent run   (or: systemctl start hostq-agent)";
+    "  3. on the node:     hostq-executor run and hostq-agent run\n"
+    "                      (or: systemctl start hostq-executor hostq-agent)\n\n"
+    "Root starts it; it then runs as the user hostq-agent, without privileges. What changes the\n"
+    "system is hostq-executor.";
 constexpr char kFooter[] =
     "\nWhat the node lets be done to it is in its own configuration, section [policy].\n"
     "Exit status: 0 stopped when asked to, 1 failure, 2 usage or configuration,\n"
@@ -70,38 +66,20 @@ int Fail(ExitCode code, const absl::Status& status) {
   return code;
 }
 
-std::string ExecutorSocket(const AgentConfig& config) {
-  return absl::StrCat(config.state_dir, "/executor.sock");
-}
-
-absl::Status MakeStateDirectory(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return ErrnoError(error.value(), Reason::kInternal, absl::StrCat("mkdir ", path));
-  std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
-  return absl::OkStatus();
-}
-
-// A list that the file does not have leaves the policy's own default.
-absl::StatusOr<Policy> MakePolicy(const AgentConfig& config) {
-  Policy policy;
-  policy.share_sources = config.policy.share_sources;
-  policy.mount_points = config.policy.mount_points;
-  policy.address_ranges.clear();
-  for (const std::string& text : config.policy.address_ranges) {
-    const auto range = IpRange::Parse(text);
-    if (!range) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("policy.address_ranges: '", text, "' is not an address range"));
-    }
-    policy.address_ranges.push_back(*range);
+// From here on this process has no privileges, and a state directory of its own.
+absl::Status DropPrivileges(const AgentConfig& config) {
+  if (geteuid() == 0) {
+    HOSTQ_ASSIGN_OR_RETURN(const ServiceUser user, FindServiceUser(config.user));
+    HOSTQ_RETURN_IF_ERROR(HandOver(config.state_dir, user));
+    return Become(user);
   }
-  policy.uid_min = config.policy.uid_min;
-  policy.uid_max = config.policy.uid_max;
-  policy.user_name_pattern = config.policy.user_pattern;
-  policy.kinds = config.policy.kinds;
-  policy.hooks = {config.hooks.directory, config.hooks.timeout, config.hooks.reload_interval};
-  return policy;
+  std::error_code error;
+  std::filesystem::create_directories(config.state_dir, error);
+  if (!error) {
+    std::filesystem::permissions(config.state_dir, std::filesystem::perms::owner_all, error);
+  }
+  if (!error) return absl::OkStatus();
+  return ErrnoError(error.value(), Reason::kInternal, absl::StrCat("mkdir ", config.state_dir));
 }
 
 // One agent for each state directory. Held until the process ends, and by no child of it.
@@ -121,35 +99,6 @@ absl::StatusOr<int> LockState(const std::string& state_dir) {
 StepPlanner MakePlanner(const Policy& policy) {
   return
       [policy](const v1::Work& work, const Roles& roles) { return PlanSteps(work, roles, policy); };
-}
-
-// --- the processes ---
-
-int RunExecutor(const AgentConfig& config, const Policy& policy) {
-  RealHostOptions host_options;
-  host_options.state_directory = config.state_dir;
-  const std::unique_ptr<Host> host = MakeRealHost(host_options);
-  ExecutorOptions options;
-  options.socket_path = ExecutorSocket(config);
-  auto executor = Executor::Create(options, MakePlanner(policy), *host, SystemClock());
-  absl::Status status = executor.status();
-  if (status.ok()) status = (*executor)->Run();
-  if (!status.ok()) LogError("the executor failed", {{"status", status}});
-  return status.ok() ? kStopped : kFailed;
-}
-
-// Before any thread exists. Returns the keeper's process id.
-pid_t StartKeeper(const AgentConfig& config, const Policy& policy, int lock_fd) {
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid != 0) return pid;
-  // A group of its own: an interrupt from the terminal is for the agent, which ends this in order.
-  setpgid(0, 0);
-  close(lock_fd);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  prctl(PR_SET_NAME, "hostq-keeper");
-  if (getppid() != parent) _exit(kFailed);
-  _exit(Supervise({{"hostq-executor", [&] { return RunExecutor(config, policy); }}}));
 }
 
 std::string BootId() {
@@ -181,7 +130,7 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
                       {"outbox", logic.outbox()}});
   GrpcTransport transport(std::move(identity),
                           [&mailbox](TransportEvent event) { mailbox.Post(std::move(event)); });
-  AgentLoop loop(logic, transport, mailbox, ExecutorSocket(config), SystemClock());
+  AgentLoop loop(logic, transport, mailbox, config.executor.socket(), SystemClock());
   loop.Run(stop_fd, kStopPatience);
   return kStopped;
 }
@@ -189,8 +138,9 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
 // --- the subcommands ---
 
 int Run(const AgentConfig& config) {
-  const auto policy = MakePolicy(config);
+  const auto policy = PolicyOf(config);
   if (!policy.ok()) return Fail(kUsage, policy.status());
+  if (const auto dropped = DropPrivileges(config); !dropped.ok()) return Fail(kFailed, dropped);
   auto identity = LoadIdentity(config.state_dir);
   if (!identity.ok()) {
     if (!absl::IsNotFound(identity.status())) return Fail(kFailed, identity.status());
@@ -203,35 +153,23 @@ int Run(const AgentConfig& config) {
   InitLog("hostq-agent", config.log_level);
   const auto lock_fd = LockState(config.state_dir);
   if (!lock_fd.ok()) return Fail(kFailed, lock_fd.status());
-  const pid_t keeper = StartKeeper(config, *policy, *lock_fd);
-  if (keeper < 0) return Fail(kFailed, ErrnoError(errno, Reason::kOutOfResources, "fork"));
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGCHLD);               // the keeper's end, the only child's
   sigprocmask(SIG_BLOCK, &signals, nullptr);  // before threads: they inherit it
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error of the disk, not an end
   const int stop_fd = signalfd(-1, &signals, SFD_CLOEXEC);
   RouteGrpcLog();
   const int code = RunNetwork(config, *policy, *std::move(identity), stop_fd);
-  if (waitpid(keeper, nullptr, WNOHANG) == keeper) {
-    // Nothing would start the executor again, and no thread may fork: whoever starts the agent
-    // does.
-    LogError("the executor's keeper is gone: ending, to be started again as a whole");
-    return kFailed;
-  }
-  kill(keeper, SIGTERM);
-  waitpid(keeper, nullptr, 0);
   LogInfo("stopped");
   return code;
 }
 
-int JoinCluster(JoinRequest request) {
-  if (const auto made = MakeStateDirectory(request.state_dir); !made.ok()) {
-    return Fail(kFailed, made);
-  }
+int JoinCluster(const AgentConfig& config, JoinRequest request) {
+  if (const auto dropped = DropPrivileges(config); !dropped.ok()) return Fail(kFailed, dropped);
+  request.state_dir = config.state_dir;
   std::cout << "joining the cluster of " << request.manager << " ..." << std::endl;
   const auto joined = Join(request);
   if (!joined.ok()) {
@@ -244,7 +182,8 @@ int JoinCluster(JoinRequest request) {
   std::cout << "joined as " << joined->node << "; manager at " << joined->manager_address
             << "; certificate valid until "
             << absl::FormatTime("%Y-%m-%d", joined->expire_time, absl::UTCTimeZone())
-            << "\nstart the agent, or start it again: systemctl restart hostq-agent" << std::endl;
+            << "\nstart the agent, or start it again: systemctl restart hostq-executor hostq-agent"
+            << std::endl;
   return kStopped;
 }
 
@@ -277,8 +216,7 @@ int Main(int argc, char** argv) {
   if (!config.ok()) return Fail(kUsage, config.status());
   if (run->parsed()) return Run(*config);
   request.token = SecretString(std::move(token));
-  request.state_dir = config->state_dir;
-  return JoinCluster(std::move(request));
+  return JoinCluster(*config, std::move(request));
 }
 
 }  // namespace

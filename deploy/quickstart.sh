@@ -48,7 +48,7 @@ configure_and_build() {
   : >"$log"
   cd "$root" || return
   in_log cmake --preset release &&
-    in_log cmake --build --preset release --target hostq hostq-manager hostq-agent
+    in_log cmake --build --preset release --target hostq hostq-manager hostq-agent hostq-executor
 }
 
 main() {

@@ -60,6 +60,9 @@ absl::Status Executor::Listen() {
   const int number = errno;
   umask(old);
   if (bound != 0) return ErrnoError(number, Reason::kInternal, absl::StrCat("bind ", path));
+  if (options_.agent_uid != geteuid() && lchown(path.c_str(), options_.agent_uid, -1) != 0) {
+    return ErrnoError(errno, Reason::kInternal, absl::StrCat("chown ", path));
+  }
   if (listen(listen_fd_, 8) != 0) return ErrnoError(errno, Reason::kInternal, "listen");
   return absl::OkStatus();
 }
@@ -95,6 +98,7 @@ int Executor::PollTimeout() const {
     next = std::min(next,
                     process->killed ? process->killed_at + options_.kill_grace : process->deadline);
   }
+  if (!left_.empty()) next = std::min(next, clock_.Monotonic() + kOrphanInterval);
   if (orphans_) next = std::min(next, clock_.Monotonic() + kOrphanInterval);
   if (next == absl::InfiniteDuration()) return -1;
   const int64_t left = absl::ToInt64Milliseconds(next - clock_.Monotonic()) + 1;
@@ -124,6 +128,7 @@ void Executor::PollOnce(int signal_fd) {
     if (info.ssi_signo != SIGCHLD) stopping_ = true;
   }
   ReapEnded();
+  ForgetLeft();
   CheckDeadlines();
   RunWaiting();
   if (connection_ != nullptr && fds[2].fd == connection_->fd()) {
@@ -142,7 +147,7 @@ void Executor::AcceptConnection() {
   ucred peer{};
   socklen_t length = sizeof(peer);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 ||
-      (peer.uid != 0 && peer.uid != geteuid() && peer.uid != options_.agent_uid)) {
+      (peer.uid != 0 && peer.uid != options_.agent_uid)) {
     LogWarning("connection refused", {{"uid", peer.uid}, {"pid", peer.pid}});
     close(fd);
     return;
@@ -150,7 +155,8 @@ void Executor::AcceptConnection() {
   if (connection_ != nullptr) DropConnection();
   connection_ = std::make_unique<FrameSocket>(fd);
   LogDebug("agent connected", {{"pid", peer.pid}});
-  for (const auto& [key, process] : quarantine_) ReportWedged(*process, 0);
+  for (const auto& [key, process] : quarantine_) ReportWedged(process->pid(), key, 0);
+  for (const auto& process : left_) ReportWedged(process.pid, process.resource_key, 0);
 }
 
 void Executor::DropConnection() {
@@ -180,15 +186,17 @@ void Executor::ReadConnection() {
 }
 
 void Executor::RunStep(const v1::RunStep& request) {
-  const auto quarantined = quarantine_.find(request.resource_key());
-  if (quarantined != quarantine_.end()) {
+  if (const pid_t holder = HolderOf(request.resource_key()); holder != 0) {
     ReportDone(request.id(), FailedStep(request.step_name(), Reason::kWedged,
-                                        absl::StrCat("process ", quarantined->second->pid(),
-                                                     " of an earlier step on ",
+                                        absl::StrCat("process ", holder, " of an earlier step on ",
                                                      request.resource_key(), " cannot be ended")));
     return;
   }
   if (Busy(request.resource_key())) {
+    if (waiting_.size() >= options_.max_waiting) {
+      LogWarning("an agent asks for more than agents do", {{"waiting", waiting_.size()}});
+      return DropConnection();
+    }
     waiting_.push_back(request);
     return;
   }
@@ -197,7 +205,7 @@ void Executor::RunStep(const v1::RunStep& request) {
                                         "too many processes that cannot be ended"));
     return;
   }
-  CrashPoint("agent.executor_before_step");
+  CrashPoint("executor.before_step");
   const absl::Duration now = clock_.Monotonic();
   auto process = StepProcess::Start(request, planner_, host_, now);
   if (!process.ok()) {
@@ -205,6 +213,7 @@ void Executor::RunStep(const v1::RunStep& request) {
                                         process.status().message()));
     return;
   }
+  running_.Add((*process)->pid(), request.resource_key());
   (*process)->deadline = now + std::min(FromProto(request.timeout()), kLongestStep);
   processes_.push_back(*std::move(process));
 }
@@ -215,7 +224,9 @@ bool Executor::Busy(const std::string& resource_key) const {
 }
 
 void Executor::RunWaiting() {
-  for (const v1::RunStep& request : std::exchange(waiting_, {})) RunStep(request);
+  for (const v1::RunStep& request : std::exchange(waiting_, {})) {
+    if (connection_ != nullptr) RunStep(request);
+  }
 }
 
 void Executor::CheckDeadlines() {
@@ -229,12 +240,12 @@ void Executor::CheckDeadlines() {
                now >= process->killed_at + options_.kill_grace) {
       process->wedged = true;
       quarantine_.emplace(process->resource_key(), process.get());
-      const v1::Wedged state = process->DescribeWedged();
+      const v1::Wedged state = DescribeWedged(process->pid(), process->resource_key());
       LogError("a step's process cannot be ended", {{"resource_key", process->resource_key()},
                                                     {"pid", process->pid()},
                                                     {"state", state.state()},
                                                     {"wchan", state.wchan()}});
-      ReportWedged(*process, process->orphaned ? 0 : process->id());
+      ReportWedged(process->pid(), process->resource_key(), process->orphaned ? 0 : process->id());
     }
   }
 }
@@ -249,7 +260,8 @@ void Executor::ReapEnded() {
     const std::unique_ptr<StepProcess> process = std::move(processes_[i]);
     processes_.erase(processes_.begin() + static_cast<ptrdiff_t>(i));
     orphans_ |= process->killed;
-    CrashPoint("agent.executor_after_step");
+    running_.Remove(process->pid());
+    CrashPoint("executor.after_step");
     if (!process->orphaned) ReportDone(process->id(), process->Result(now));
     const auto quarantined = quarantine_.find(process->resource_key());
     if (quarantined != quarantine_.end() && quarantined->second == process.get()) {
@@ -260,6 +272,32 @@ void Executor::ReapEnded() {
     }
   }
   EndOrphans();
+}
+
+void Executor::ForgetLeft() {
+  std::vector<std::string> free;
+  for (const RunningSteps::Process& process : std::exchange(left_, {})) {
+    if (running_.HasEnded(process)) {
+      free.push_back(process.resource_key);
+    } else {
+      left_.push_back(process);
+    }
+  }
+  for (const std::string& key : free) {
+    v1::ExecutorReport report;
+    report.mutable_released()->set_resource_key(key);
+    if (HolderOf(key) == 0) Report(report);
+  }
+}
+
+pid_t Executor::HolderOf(const std::string& resource_key) const {
+  if (const auto it = quarantine_.find(resource_key); it != quarantine_.end()) {
+    return it->second->pid();
+  }
+  const auto it = std::find_if(left_.begin(), left_.end(), [&](const auto& process) {
+    return process.resource_key == resource_key;
+  });
+  return it == left_.end() ? 0 : it->pid;
 }
 
 void Executor::EndOrphans() {
@@ -282,9 +320,9 @@ void Executor::ReportDone(uint64_t id, v1::StepResult result) {
   Report(report);
 }
 
-void Executor::ReportWedged(const StepProcess& process, uint64_t id) {
+void Executor::ReportWedged(pid_t pid, const std::string& resource_key, uint64_t id) {
   v1::ExecutorReport report;
-  *report.mutable_wedged() = process.DescribeWedged();
+  *report.mutable_wedged() = DescribeWedged(pid, resource_key);
   report.mutable_wedged()->set_id(id);
   Report(report);
 }
@@ -293,6 +331,10 @@ void Executor::Report(const v1::ExecutorReport& report) {
   if (connection_ == nullptr) return;
   // A connection that fails here is found and dropped by the next poll.
   (void)connection_->Send(report);
+  if (connection_->unsent_bytes() > options_.max_unread_bytes) {
+    LogWarning("an agent does not read", {{"bytes", connection_->unsent_bytes()}});
+    DropConnection();
+  }
 }
 
 }  // namespace hostq::agent

@@ -31,6 +31,7 @@ class FrameSocket {
   // Goes on with the rest.
   absl::Status Flush();
   bool wants_write() const { return !output_.empty(); }
+  size_t unsent_bytes() const { return output_.size(); }
 
  private:
   const int fd_;

@@ -78,14 +78,14 @@ void EnterChild(pid_t parent, int result_fd, int output_fd) {
 
 [[noreturn]] void RunChild(const v1::RunStep& request, const StepPlanner& planner, Host& host) {
   v1::StepResult result;
-  CrashPoint("agent.step_before_effect");
+  CrashPoint("executor.step_before_effect");
   try {
     result = RunPlanned(request, planner, host);
   } catch (const std::exception& error) {
     result = FailedStep(request.step_name(), Reason::kInternal,
                         absl::StrCat("exception: ", error.what()));
   }
-  CrashPoint("agent.step_after_effect");
+  CrashPoint("executor.step_after_effect");
   const std::string bytes = result.SerializeAsString();
   size_t written = 0;
   while (written < bytes.size()) {
@@ -145,6 +145,20 @@ std::string SignalName(int number) {
 
 }  // namespace
 
+v1::Wedged DescribeWedged(pid_t pid, const std::string& resource_key) {
+  v1::Wedged wedged_report;
+  wedged_report.set_resource_key(resource_key);
+  wedged_report.set_pid(pid);
+  // "PID (NAME) STATE ...": the name may contain anything, so its end is the last parenthesis.
+  const std::string stat = ReadProc(pid, "stat");
+  const size_t end = stat.rfind(')');
+  if (end != std::string::npos && end + 2 < stat.size()) {
+    wedged_report.set_state(StateName(stat[end + 2]));
+  }
+  wedged_report.set_wchan(CleanText(ReadProc(pid, "wchan"), kMaxEvidenceKeyBytes));
+  return wedged_report;
+}
+
 absl::StatusOr<std::unique_ptr<StepProcess>> StepProcess::Start(const v1::RunStep& request,
                                                                 const StepPlanner& planner,
                                                                 Host& host, absl::Duration now) {
@@ -201,7 +215,7 @@ void StepProcess::Kill(Reason reason, std::string message, absl::Duration now) {
   if (!killed) {
     kill_reason_ = reason;
     kill_message_ = std::move(message);
-    kill_state_ = DescribeWedged();
+    kill_state_ = DescribeWedged(pid_, resource_key_);
     killed_at = now;
     killed = true;
   }
@@ -248,20 +262,6 @@ v1::StepResult StepProcess::Result(absl::Duration now) const {
   }
   result.set_duration_us(absl::ToInt64Microseconds(now - start_));
   return result;
-}
-
-v1::Wedged StepProcess::DescribeWedged() const {
-  v1::Wedged wedged_report;
-  wedged_report.set_resource_key(resource_key_);
-  wedged_report.set_pid(pid_);
-  // "PID (NAME) STATE ...": the name may contain anything, so its end is the last parenthesis.
-  const std::string stat = ReadProc(pid_, "stat");
-  const size_t end = stat.rfind(')');
-  if (end != std::string::npos && end + 2 < stat.size()) {
-    wedged_report.set_state(StateName(stat[end + 2]));
-  }
-  wedged_report.set_wchan(CleanText(ReadProc(pid_, "wchan"), kMaxEvidenceKeyBytes));
-  return wedged_report;
 }
 
 }  // namespace hostq::agent

@@ -12,6 +12,10 @@
 
 namespace hostq::agent {
 
+// What a process does that should have ended: "D (disk sleep)" and the kernel function, as /proc
+// has them.
+v1::Wedged DescribeWedged(pid_t pid, const std::string& resource_key);
+
 // The process of one step: a fork of this one without its descriptors, in a process group of its
 // own, ended by the kernel if its parent dies. Only for single-threaded parents.
 class StepProcess {
@@ -42,8 +46,6 @@ class StepProcess {
   bool Reap();
   // After Reap.
   v1::StepResult Result(absl::Duration now) const;
-  // "D (disk sleep)" and the kernel function, as /proc has them.
-  v1::Wedged DescribeWedged() const;
 
   // For whoever watches over it.
   absl::Duration deadline = absl::InfiniteDuration();

@@ -60,7 +60,7 @@ bool KernelKnowsNfs() {
 
 class LinuxSystem final : public System {
  public:
-  explicit LinuxSystem(const RealHostOptions& options) : state_(options.state_directory) {}
+  explicit LinuxSystem(const RealHostOptions& options) : journal_(options.journal_directory) {}
 
   absl::StatusOr<OsInfo> Os() override {
     utsname name = {};
@@ -124,34 +124,32 @@ class LinuxSystem final : public System {
   }
 
   absl::StatusOr<absl::Duration> MeasureDisk() override {
-    HOSTQ_RETURN_IF_ERROR(MakeDirectories(state_));
-    const std::string path = absl::StrCat(state_, "/.preflight");
     const std::string block(4096, 'x');
     const absl::Time start = absl::Now();
-    const FileDescriptor file(open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600));
+    // Without a name: whoever owns the directory could have put a link there under any name.
+    const FileDescriptor file(open(journal_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
     const bool written =
         file.valid() &&
         write(file.get(), block.data(), block.size()) == static_cast<ssize_t>(block.size()) &&
         fsync(file.get()) == 0;
-    const int error = errno;
-    unlink(path.c_str());
     if (!written) {
-      return ErrnoError(error, Reason::kJournalUnavailable, absl::StrCat("writing below ", state_));
+      return ErrnoError(errno, Reason::kJournalUnavailable,
+                        absl::StrCat("writing below ", journal_));
     }
     const absl::Duration taken = absl::Now() - start;
     struct statvfs info = {};
     const uint64_t free_bytes =
-        statvfs(state_.c_str(), &info) == 0 ? info.f_bavail * info.f_frsize : 0;
+        statvfs(journal_.c_str(), &info) == 0 ? info.f_bavail * info.f_frsize : 0;
     if (free_bytes < kLeastFree) {
       return MakeError(absl::StatusCode::kResourceExhausted, Reason::kOutOfResources,
                        absl::StrCat("only ", FormatSize(static_cast<int64_t>(free_bytes)),
-                                    " are free below ", state_));
+                                    " are free below ", journal_));
     }
     return taken;
   }
 
  private:
-  const std::string state_;
+  const std::string journal_;
 };
 
 }  // namespace

@@ -4,10 +4,10 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "agent/executor/executor_client.h"
 #include "agent/link/mailbox.h"
 #include "agent/link/session_logic.h"
 #include "agent/link/transport.h"
+#include "agent/runner/executor_client.h"
 #include "common/base/clock.h"
 
 namespace hostq::agent {

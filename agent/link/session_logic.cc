@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
+#include "agent/runner/convert.h"
 #include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/log/log.h"

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
 #include "agent/link/session_logic.h"
+#include "agent/runner/convert.h"
 #include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/log/log.h"
@@ -106,6 +106,9 @@ void SessionLogic::OnAssign(const v1::Assign& assign) {
     return Refuse(lease, Reason::kWedged,
                   absl::StrCat("a process of an earlier step on ", assignment.resource_key,
                                " cannot be ended"));
+  }
+  if (!known && runner_.ExecutorMissing()) {
+    return Refuse(lease, Reason::kExecutorUnavailable, "hostq-executor does not run");
   }
   assigned_.push_back(std::move(assignment));
 }

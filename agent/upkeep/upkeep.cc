@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
+#include "agent/runner/convert.h"
 #include "common/base/text.h"
 #include "common/log/log.h"
 

@@ -251,7 +251,7 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kNotAllowedByPolicy, "NOT_ALLOWED_BY_POLICY", ReasonClass::kConflict, Owner::kNode,
      "the node's own policy forbids it",
      "if it is to be allowed, change the policy in /etc/hostq/agent.toml on NODE, restart "
-     "hostq-agent, then: hostq command retry COMMAND"},
+     "hostq-executor and hostq-agent, then: hostq command retry COMMAND"},
     {Reason::kBadParameters, "BAD_PARAMETERS", ReasonClass::kInvalid, Owner::kManager,
      "the agent cannot make sense of the task",
      "manager and agent disagree: do their versions match? hostq node show NODE"},
@@ -277,6 +277,10 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kToolMissing, "TOOL_MISSING", ReasonClass::kEnvironment, Owner::kNode,
      "a program the step needs is not installed",
      "install the program that the message names on NODE"},
+    {Reason::kExecutorUnavailable, "EXECUTOR_UNAVAILABLE", ReasonClass::kEnvironment, Owner::kNode,
+     "the process that changes the node's system does not run",
+     "start it on NODE: systemctl start hostq-executor; if it does not stay: journalctl -u "
+     "hostq-executor"},
     {Reason::kHookFailed, "HOOK_FAILED", ReasonClass::kEnvironment, Owner::kNode,
      "a hook said that it failed",
      "see what it printed (output) and mend on NODE what it complains of, or the hook itself; "
@@ -285,7 +289,7 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kHookTimedOut, "HOOK_TIMED_OUT", ReasonClass::kEnvironment, Owner::kNode,
      "a hook ran past its deadline and was ended",
      "see on NODE what it waits for; if it needs the time, raise hooks.timeout in "
-     "/etc/hostq/agent.toml there and restart hostq-agent; then: hostq command retry COMMAND"},
+     "/etc/hostq/agent.toml there and restart hostq-executor; then: hostq command retry COMMAND"},
     {Reason::kHookDeferred, "HOOK_DEFERRED", ReasonClass::kTransient, Owner::kNode,
      "a hook asked to be run again later",
      "it is tried again by itself; see what it printed (output) for what it waits for on NODE"},

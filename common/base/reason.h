@@ -91,6 +91,7 @@ enum class Reason : int {
   kBufferFull = 200,
   kJournalUnavailable = 201,
   kToolMissing = 202,
+  kExecutorUnavailable = 203,
   kHookFailed = 220,
   kHookTimedOut = 221,
   kHookDeferred = 222,

@@ -54,6 +54,18 @@ void ReadPolicy(TomlReader& reader, AgentConfig::Policy& policy) {
   reader.UidRange("policy.uid_min", "policy.uid_max", policy.uid_min, policy.uid_max);
 }
 
+std::optional<std::string> CheckUser(absl::string_view text) {
+  if (!text.empty() && text.find_first_of(" \t\n:/") == absl::string_view::npos)
+    return std::nullopt;
+  return "is not the name of a user";
+}
+
+// sun_path of unix(7) has 108 bytes.
+std::optional<std::string> CheckRunDirectory(absl::string_view text) {
+  if (text.size() > 90) return "is longer than 90 characters: a socket in it could not be reached";
+  return CheckAbsolutePath(text);
+}
+
 std::optional<std::string> CheckHookDirectory(absl::string_view text) {
   return text.empty() ? std::nullopt : CheckAbsolutePath(text);
 }
@@ -71,7 +83,10 @@ void ReadHooks(TomlReader& reader, AgentConfig::Hooks& hooks) {
 absl::StatusOr<AgentConfig> ParseAgentConfig(const std::string& toml, const std::string& path) {
   HOSTQ_ASSIGN_OR_RETURN(TomlReader reader, TomlReader::Parse(toml, path));
   AgentConfig config;
+  reader.Text("user", config.user, CheckUser);
   reader.Text("state_dir", config.state_dir, CheckAbsolutePath);
+  reader.Text("executor.run_dir", config.executor.run_dir, CheckRunDirectory);
+  reader.Text("executor.state_dir", config.executor.state_dir, CheckAbsolutePath);
   // One child process each.
   int64_t credits = config.credits;
   reader.Integer("credits", 1, 256, credits);

@@ -40,10 +40,23 @@ struct AgentConfig {
     absl::Duration reload_interval = absl::Seconds(1);
   };
 
+  // The process that changes the system, hostq-executor, which is root's.
+  struct Executor {
+    // Its socket, and what is gone with the next boot.
+    std::string run_dir = "/run/hostq-executor";
+    // What it must remember.
+    std::string state_dir = "/var/lib/hostq/executor";
+
+    std::string socket() const { return run_dir + "/socket"; }
+  };
+
+  // Whom the agent's process belongs to, if root starts it, and who may ask the executor.
+  std::string user = "hostq-agent";
   std::string state_dir = "/var/lib/hostq/agent";
   // How many tasks it takes at once.
   int credits = 8;
   LogLevel log_level = LogLevel::kInfo;
+  Executor executor;
   Policy policy;
   Hooks hooks;
 };

@@ -5,13 +5,13 @@
 
 MANAGER_CONFIG=/etc/hostq/manager.toml
 AGENT_CONFIG=/etc/hostq/agent.toml
-# The manager is an unprivileged user; agents are root, for what they do needs it.
+# The manager is an unprivileged user.  Root starts the agents, which then become one; executors are root.
 AS_HOSTQ=(setpriv --reuid=hostq --regid=hostq --init-groups --no-new-privs --)
 
 # Before the hosts are made, which then all have them: what was just built, in /usr/bin.
 install_hostq() {
   local name
-  for name in hostq hostq-manager hostq-agent; do
+  for name in hostq hostq-manager hostq-agent hostq-executor; do
     touch "/usr/bin/$name" && mount --bind "$LAB_BUILD/$name" "/usr/bin/$name" || return
   done
 }
@@ -28,12 +28,17 @@ start_hostq() {
   lab_fail "not all nodes are READY"
 }
 
+# As the package would make it.
+system_user() { # HOST NAME
+  # shellcheck disable=SC2016
+  on "$1" sh -ec 'getent passwd "$1" >/dev/null ||
+    useradd --system --user-group --no-create-home --home-dir /var/lib/hostq --shell /usr/sbin/nologin "$1"' sh "$2"
+}
+
 # The user and the directories that the package would make; then certificates and database.
 make_manager() {
-  on storage1 sh -ec 'getent passwd hostq >/dev/null ||
-      useradd --system --user-group --no-create-home --home-dir /var/lib/hostq \
-        --shell /usr/sbin/nologin hostq
-    install -d -m 755 /etc/hostq
+  system_user storage1 hostq || return
+  on storage1 sh -ec 'install -d -m 755 /etc/hostq
     install -d -m 750 -o hostq -g hostq /var/lib/hostq/manager
     install -d -m 755 -o hostq -g hostq /run/hostq' || return
   on storage1 sh -c "cat >$MANAGER_CONFIG" <<TOML
@@ -57,10 +62,11 @@ join_node() { # HOST ROLE ADDRESS
   command=$(on storage1 hostq node add "$1" --role "$2" --address "$3" --output json |
     jq -r '.joinCommand // empty')
   [[ $command ]] || { lab_fail "hostq node add $1 gave no join command"; return; }
+  system_user "$1" hostq-agent || return
   on "$1" sh -ec "install -d -m 755 /etc/hostq
     echo 'state_dir = \"/var/lib/hostq/agent\"' >$AGENT_CONFIG
     $command" >>"$LAB_LOGS/$1/hostq-agent.log" 2>&1 || { lab_fail "$1 cannot join"; return; }
-  daemon "$1" agent start
+  daemon "$1" node start
 }
 
 all_ready() {
@@ -68,13 +74,21 @@ all_ready() {
     jq -e '[.nodes[].state] | length == 3 and all(. == "READY")'
 }
 
-# daemon HOST agent|manager stop|start|restart|kill|pause|continue|status
-# kill is SIGKILL; a paused daemon keeps its connections and says nothing (SIGSTOP).
+# daemon HOST manager|agent|executor|node stop|start|restart|kill|pause|continue|status
+# node: agent and executor.  kill is SIGKILL; a paused daemon keeps its connections and says nothing
+# (SIGSTOP).
 daemon() {
   local host=${1:-} what=${2:-} action=${3:-} command
   case $what in
     manager) command=("${AS_HOSTQ[@]}" hostq-manager run --config "$MANAGER_CONFIG") ;;
-    agent) command=(hostq-agent run --config "$AGENT_CONFIG") ;;
+    agent | executor) command=("hostq-$what" run --config "$AGENT_CONFIG") ;;
+    node)
+      case $action in
+        start) daemon "$host" executor start && daemon "$host" agent start ;;
+        restart) daemon "$host" node stop && daemon "$host" node start ;;
+        *) daemon "$host" agent "$action" && daemon "$host" executor "$action" ;;
+      esac
+      return ;;
     *) action='' ;;
   esac
   case $action in
@@ -87,7 +101,7 @@ daemon() {
     status)
       if daemon_running "$host" "hostq-$what"; then echo running; else echo "not running"; return 1; fi ;;
     *)
-      lab_fail "usage: daemon HOST agent|manager stop|start|restart|kill|pause|continue|status"
+      lab_fail "usage: daemon HOST manager|agent|executor|node stop|start|restart|kill|pause|continue|status"
       return 2 ;;
   esac
 }

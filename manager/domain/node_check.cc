@@ -12,7 +12,7 @@ struct Coverage {
 
 const std::vector<Coverage>& Table() {
   static const auto& table = *new std::vector<Coverage>{
-      {"capabilities", {Reason::kPermissionDenied}},
+      {"capabilities", {Reason::kPermissionDenied, Reason::kExecutorUnavailable}},
       {"tools", {Reason::kToolMissing}},
       {"journal-disk", {Reason::kJournalUnavailable}},
       {"home-layout", {Reason::kHomeLayout}},

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A cluster of real programs in namespaces, for the scripts here. The manager and the bridge are in
 # the script's own network, each node in one of its own. Everything the cluster leaves is in $run.
+# Agents run as nobody, executors as root.
 
 bin=$PWD/build/release/bin run=$PWD/build/crash
 quorum=10.77.0.1
@@ -13,6 +14,13 @@ manager=0
 enter_namespaces() { # SCRIPT ARGUMENT...
   [[ ${HOSTQ_CRASH_INSIDE-} ]] && return
   HOSTQ_CRASH_INSIDE=1 exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$@"
+}
+
+# The files of the cluster, where nobody but the cluster has them; seen as /mnt from then on, which
+# also users can reach who may not look into this checkout.
+make_run() {
+  rm -rf "$run"
+  mkdir -p "$run" && chmod 1777 "$run" && mount --bind "$run" /mnt && run=/mnt
 }
 
 build() {
@@ -41,7 +49,13 @@ make_node() { # NAME ADDRESS
     nsenter --net="$net" sh -ec "ip link set lo up; ip addr add $2/24 dev eth0; ip link set eth0 up
       sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2" || return
   nsenter --net="$net" ip -o monitor address >"$run/$1.addresses" &
-  printf 'state_dir = "%s"\n' "$run/$1/state" >"$run/$1/agent.toml"
+  cat >"$run/$1/agent.toml" <<TOML
+user = "nobody"
+state_dir = "$run/$1/state"
+[executor]
+run_dir = "$run/$1/run"
+state_dir = "$run/$1/executor"
+TOML
   join=$(hostq node add "$1" --role app --address "$2" --output json | jq -r .joinCommand) || return
   # shellcheck disable=SC2086  # the words of the line that joins
   nsenter --net="$net" "$bin/"${join} --config "$run/$1/agent.toml" >>"$run/$1.log" 2>&1

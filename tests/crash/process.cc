@@ -7,28 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 
 namespace hostq::crash {
-namespace {
-
-pid_t FindBelow(pid_t parent, const std::string& name) {
-  std::ifstream children(absl::StrCat("/proc/", parent, "/task/", parent, "/children"));
-  for (pid_t child = 0; children >> child;) {
-    std::string found;
-    std::getline(std::ifstream(absl::StrCat("/proc/", child, "/comm")), found);
-    if (found == name) return child;
-    if (const pid_t below = FindBelow(child, name); below != 0) return below;
-  }
-  return 0;
-}
-
-}  // namespace
-
 Process::Process(std::string name, std::vector<std::string> words, std::string log,
                  std::string netns)
     : name_(std::move(name)),
@@ -90,10 +74,6 @@ bool Process::Ended(std::vector<std::string>& surprises) {
     surprises.push_back(absl::StrCat(name_, " ended with wait status ", status, ": ", log_));
   }
   return true;
-}
-
-pid_t Process::Descendant(const std::string& name) const {
-  return pid_ == 0 ? 0 : FindBelow(pid_, name);
 }
 
 }  // namespace hostq::crash

@@ -26,8 +26,6 @@ class Process {
   // Whether it has ended by itself since it was started. Ended in any other way than by SIGKILL, it
   // is said in `surprises`.
   bool Ended(std::vector<std::string>& surprises);
-  // The process of that name below this one, as /proc has it; 0 if there is none at the moment.
-  pid_t Descendant(const std::string& name) const;
 
  private:
   const std::string name_;

@@ -59,11 +59,12 @@ bind_address() { hostq address bind "$1" --request-id "bind-$1" --wait --timeout
 bound() { nsenter --net="$run/n1.net" ip -o addr show dev lo | grep -qF " $1/"; } # ADDRESS
 running() { kill -0 "$1"; }
 ready() { hostq node list --output json | jq -e '.nodes | length == 1 and all(.state == "READY")'; }
-run_manager=("$bin/hostq-manager" run --config "$run/manager.toml")
-run_agent=(nsenter --net="$run/n1.net" "$bin/hostq-agent" run --config "$run/n1/agent.toml")
 start_agent() {
   "${run_agent[@]}" >>"$run/n1.log" 2>&1 &
   agent=$!
+}
+start_executor() {
+  nsenter --net="$run/n1.net" "$bin/hostq-executor" run --config "$run/n1/agent.toml" >>"$run/n1.executor.log" 2>&1 &
 }
 stop_agent() { kill "$agent"; wait "$agent"; }
 stop_manager() { kill "$manager"; wait "$manager"; }
@@ -75,11 +76,12 @@ user_version() { printf '\0\0\1\0' | dd of="$1" bs=1 seek=60 conv=notrunc status
 damage() { dd if=/dev/urandom of="$1" bs=4096 count=4 conv=notrunc status=none; } # DATABASE
 
 make_cluster() {
-  rm -rf "$run"
-  mkdir -p "$run"/{manager,n1/state}
+  make_run && mkdir -p "$run"/{manager,n1/state} || return
+  run_manager=("$bin/hostq-manager" run --config "$run/manager.toml")
+  run_agent=(nsenter --net="$run/n1.net" "$bin/hostq-agent" run --config "$run/n1/agent.toml")
   mount -t tmpfs -o size=8m,mode=700 manager "$run/manager" &&
     mount -t tmpfs -o size=128m,mode=700 n1 "$run/n1/state" &&
-    make_manager && start_manager && make_node n1 10.77.0.11 && start_agent && eventually 30 ready
+    make_manager && start_manager && make_node n1 10.77.0.11 && start_executor && start_agent && eventually 30 ready
 }
 make_cluster || { tail -n 5 "$run"/*.log; echo "0 passed, 1 failed"; exit 1; }
 

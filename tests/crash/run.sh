@@ -43,9 +43,11 @@ make_cluster() {
 
 if [[ ! ${HOSTQ_CRASH_INSIDE-} && $build ]]; then build || fail "does not build"; fi
 enter_namespaces "$PWD/tests/crash/run.sh" "${arguments[@]}"
-rm -rf "$run"
-mkdir -p "$run"
-make_cluster || { tail -n 5 "$run"/*.log; fail "cannot make the cluster"; }
+echo "logs are in build/crash"
+if ! { make_run && make_cluster; }; then
+  tail -n 5 "$run"/*.log
+  fail "cannot make the cluster"
+fi
 mapfile -t points < <(grep -rhoE --include='*.cc' 'CrashPoint\("[a-z_.]+"' manager agent common |
   sed 's/.*("//;s/"//' | sort -u)
 build/release/tests/hostq_crash --bin "$bin" --run "$run" --cycles "$cycles" --seed "$seed" \

@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
 #include "agent/journal/sqlite_journal.h"
 #include "agent/link/session_logic.h"
+#include "agent/runner/convert.h"
 #include "common/sqlite/database.h"
 #include "input.h"
 

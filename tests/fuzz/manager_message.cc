@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "agent/executor/convert.h"
 #include "agent/link/session_logic.h"
+#include "agent/runner/convert.h"
 #include "input.h"
 #include "records.h"
 #include "tests/testing/memory_journal.h"

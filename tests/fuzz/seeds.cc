@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
+#include "agent/runner/convert.h"
 #include "common/crypto/key.h"
 #include "google/protobuf/text_format.h"
 #include "hostq/agent/v1/executor.pb.h"

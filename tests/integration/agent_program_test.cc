@@ -27,7 +27,8 @@ class AgentProgramTest : public ::testing::Test {
     char name[] = "/tmp/hostq-agent-program-XXXXXX";
     dir_ = mkdtemp(name);
     config_ = dir_ + "/agent.toml";
-    std::ofstream(config_) << "state_dir = \"" << dir_ << "/state\"\n";
+    std::filesystem::permissions(dir_, std::filesystem::perms(0755));  // for the agent's user
+    Configure("nobody");
     TestManager manager;
     const std::string token = manager.AddNode("web1", v1::Node::APP, "203.0.113.1");
     EXPECT_EQ(
@@ -39,16 +40,24 @@ class AgentProgramTest : public ::testing::Test {
   ~AgentProgramTest() override { std::filesystem::remove_all(dir_); }
 
   std::string journal() const { return dir_ + "/state/journal.db"; }
-  pid_t Start(const std::vector<std::string>& words) {
+  void Configure(const std::string& user) const {
+    std::ofstream(config_) << "user = \"" << user << "\"\nstate_dir = \"" << dir_
+                           << "/state\"\n[executor]\nrun_dir = \"" << dir_
+                           << "/run\"\nstate_dir = \"" << dir_ << "/executor\"\n";
+  }
+  static void GiveToAgent(const std::string& path) {
+    ASSERT_TRUE(geteuid() != 0 || chown(path.c_str(), 65534, 65534) == 0);
+  }
+  pid_t Start(const std::vector<std::string>& words, const char* program = HOSTQ_AGENT) {
     const pid_t pid = fork();
     if (pid != 0) return pid;
     const int log = open((dir_ + "/log").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
     dup2(log, 1);
     dup2(log, 2);
-    std::vector<char*> argv = {const_cast<char*>(HOSTQ_AGENT)};
+    std::vector<char*> argv = {const_cast<char*>(program)};
     for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
-    execv(HOSTQ_AGENT, argv.data());
+    execv(program, argv.data());
     _exit(127);
   }
   pid_t Run() { return Start({"run", "--config", config_}); }
@@ -70,12 +79,6 @@ class AgentProgramTest : public ::testing::Test {
     }
     return false;
   }
-  // The first child of that process; 0 if there is none.
-  static pid_t ChildOf(pid_t pid) {
-    pid_t child = 0;
-    std::ifstream(absl::StrCat("/proc/", pid, "/task/", pid, "/children")) >> child;
-    return child;
-  }
 
   std::string dir_;
   std::string config_;
@@ -83,6 +86,7 @@ class AgentProgramTest : public ::testing::Test {
 
 TEST_F(AgentProgramTest, DamagedAndNewerJournalsAreClearErrors) {
   std::ofstream(journal()) << std::string(8192, 'x');
+  GiveToAgent(journal());
   EXPECT_EQ(Wait(Run()), 1);
   EXPECT_THAT(Said(), HasSubstr("journal.db"));
   EXPECT_THAT(Said(), HasSubstr("not a database [JOURNAL_UNAVAILABLE]"));
@@ -92,24 +96,67 @@ TEST_F(AgentProgramTest, DamagedAndNewerJournalsAreClearErrors) {
     ASSERT_TRUE(database.ok()) << database.status();
     ASSERT_TRUE((*database)->Execute("PRAGMA user_version=99").ok());
   }
+  GiveToAgent(journal());
   EXPECT_EQ(Wait(Run()), 1);
   EXPECT_THAT(Said(), HasSubstr("written by a newer program"));
 }
 
-// Without the keeper nothing would start the executor again: the agent would accept tasks and never
-// run them. Whoever starts the agent starts all of it.
-TEST_F(AgentProgramTest, AgentEndsWithItsKeeper) {
-  const pid_t agent = Run();
-  ASSERT_TRUE(Eventually([&] { return ChildOf(agent) != 0 && ChildOf(ChildOf(agent)) != 0; }));
-  kill(ChildOf(agent), SIGKILL);
-  int status = 0;
-  const bool ended = Eventually([&] { return waitpid(agent, &status, WNOHANG) == agent; });
-  EXPECT_TRUE(ended) << Said();
-  if (!ended) {
-    kill(agent, SIGKILL);
-    waitpid(agent, &status, 0);
+// What /proc/PID/status says.
+std::string StatusOf(pid_t pid, const std::string& field) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/status"));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(field + ":\t")) return line.substr(field.size() + 2);
   }
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << status;
+  return "";
+}
+
+TEST_F(AgentProgramTest, StartedByRootItHasNoPrivileges) {
+  if (geteuid() != 0) GTEST_SKIP() << "SKIPPED LOUDLY: starting it as root needs root";
+  const pid_t agent = Run();
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(journal()); })) << Said();
+  EXPECT_EQ(StatusOf(agent, "Uid"), "65534\t65534\t65534\t65534");
+  EXPECT_EQ(StatusOf(agent, "Gid"), "65534\t65534\t65534\t65534");
+  EXPECT_EQ(StatusOf(agent, "Groups"), " ");
+  for (const char* capabilities : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
+    EXPECT_EQ(StatusOf(agent, capabilities), "0000000000000000") << capabilities;
+  }
+  EXPECT_EQ(StatusOf(agent, "NoNewPrivs"), "1");
+  kill(agent, SIGTERM);
+  EXPECT_EQ(Wait(agent), 0) << Said();
+}
+
+TEST_F(AgentProgramTest, RootAndUnknownUsersAreClearErrors) {
+  if (geteuid() != 0) GTEST_SKIP() << "SKIPPED LOUDLY: becoming a user needs root";
+  for (const char* program : {HOSTQ_AGENT, HOSTQ_EXECUTOR}) {
+    Configure("root");
+    EXPECT_NE(Wait(Start({"run", "--config", config_}, program)), 0);
+    EXPECT_THAT(Said(),
+                HasSubstr("user root is root: the agent's process must have no privileges"));
+    Configure("nobody-of-that-name");
+    EXPECT_NE(Wait(Start({"run", "--config", config_}, program)), 0);
+    EXPECT_THAT(Said(), HasSubstr("there is no user nobody-of-that-name"));
+    EXPECT_THAT(Said(), HasSubstr("useradd --system"));
+  }
+}
+
+TEST_F(AgentProgramTest, ExecutorTrustsNoPolicyThatOthersCanChange) {
+  for (const std::string& path : {config_, dir_}) {
+    const auto before = std::filesystem::status(path).permissions();
+    std::filesystem::permissions(path, std::filesystem::perms::group_write,
+                                 std::filesystem::perm_options::add);
+    EXPECT_EQ(Wait(Start({"run", "--config", config_}, HOSTQ_EXECUTOR)), 2);
+    EXPECT_THAT(Said(), HasSubstr("others than its owner may write to " + path));
+    std::filesystem::permissions(path, before);
+  }
+}
+
+TEST_F(AgentProgramTest, OneExecutorServesASocket) {
+  const pid_t first = Start({"run", "--config", config_}, HOSTQ_EXECUTOR);
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(dir_ + "/run/socket"); })) << Said();
+  EXPECT_EQ(Wait(Start({"run", "--config", config_}, HOSTQ_EXECUTOR)), 1);
+  EXPECT_THAT(Said(), HasSubstr("another hostq-executor runs on " + dir_ + "/run"));
+  kill(first, SIGTERM);
+  EXPECT_EQ(Wait(first), 0);
 }
 
 }  // namespace

@@ -120,6 +120,42 @@ TEST_F(QueueApiTest, ManyTasksAreRetriedSomeFirst) {
   EXPECT_EQ(response.remaining(), 0);
 }
 
+TEST_F(QueueApiTest, FanOutThatHasFailedTooOftenSaysSo) {
+  const Joined web1 = manager_.Join("web1", v1::Node::APP, "192.0.2.11");
+  const Joined web2 = manager_.Join("web2", v1::Node::APP, "192.0.2.12");
+  TestAgent first(manager_, web1);
+  first.Ready(manager_);
+  TestAgent second(manager_, web2);
+  second.Ready(manager_);
+  const Joined web3 = manager_.Join("web3", v1::Node::APP, "192.0.2.13");
+  TestAgent third(manager_, web3);
+  third.Ready(manager_);
+  v1::CreateCommandRequest request = BindRequest("203.0.113.10");
+  request.set_max_parallel(2);
+  request.set_max_failures(0);
+  const auto created = manager_.Create(request);
+  ASSERT_TRUE(created.ok()) << created.status();
+  const std::string id = created->command().id();
+  first.Work(v1::Reason::NOT_ALLOWED_BY_POLICY);
+  second.Work();
+  manager_.WaitFor(id, [](const v1::Command& command) {
+    return command.tasks(0).phase() == v1::Task::PARKED &&
+           command.tasks(1).outcome() == v1::Task::SUCCEEDED;
+  });
+  const v1::ListFindingsResponse found = Findings();
+  const auto of = [&](const std::string& node) {
+    for (const v1::Finding& finding : found.findings()) {
+      if (finding.node() == node) return finding;
+    }
+    return v1::Finding();
+  };
+  EXPECT_EQ(of("web1").cause(), v1::Reason::NOT_ALLOWED_BY_POLICY);
+  EXPECT_EQ(of("web3").reason(), v1::Reason::FAILURE_LIMIT) << found.DebugString();
+  EXPECT_TRUE(of("web3").stuck());
+  EXPECT_EQ(of("web3").owner(), v1::Finding::ADMINISTRATOR);
+  EXPECT_FALSE(of("web3").remedy().empty());
+}
+
 TEST_F(QueueApiTest, PauseOutlastsARestart) {
   const Joined web1 = manager_.Join("web1", v1::Node::APP, "192.0.2.11");
   v1::PauseCommandsRequest request;

@@ -3,7 +3,7 @@
 #include <iterator>
 #include <utility>
 
-#include "agent/executor/convert.h"
+#include "agent/runner/convert.h"
 #include "common/base/reason.h"
 
 namespace hostq::simulation {

@@ -79,7 +79,7 @@ state_dir = "/var/lib/hostq/agent"
 [hooks]
 reload_interval = "5s"
 TOML
-  daemon web1 agent restart
+  daemon web1 node restart
   check_soon 60 "web1 is back" node_is web1 READY
   run hostq node pause web1 --note "twelve are to come"
   before=$(reloads)

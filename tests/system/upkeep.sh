@@ -67,13 +67,13 @@ not_to_be_mended() {
 reboot() {
   chapter "A reboot, and the manager is away"
   say "What a reboot takes: the agent, the mounts, the addresses, and what lies in /run."
-  daemon web1 agent kill
+  daemon web1 node kill
   daemon storage1 manager stop
   on web1 sh -c 'umount /chroot/home; ip addr flush dev lo scope host; ip addr add 127.0.0.1/8 dev lo
-    ip -6 addr del 2001:db8::10/128 dev lo; rm -rf /run/hostq/agent'
+    ip -6 addr del 2001:db8::10/128 dev lo; rm -rf /run/hostq-executor'
   run on web1 ip -brief addr show dev lo
   check "nothing is left" fails on_lo web1 203.0.113.10/32
-  daemon web1 agent start
+  daemon web1 node start
   check_soon 30 "the share is mounted" mounted web1
   check_soon 30 "the IPv4 address is on lo" on_lo web1 203.0.113.10/32
   check_soon 30 "the IPv6 address is on lo" on_lo web1 2001:db8::10/128

@@ -36,6 +36,10 @@ restore_exports() { on storage1 sh -c 'cp /run/exports.kept /etc/exports; export
 firewall() { on "$1" iptables-legacy -A "$2" "${@:3}" -j DROP; } # HOST INPUT|OUTPUT MATCH...
 firewall_off() { on "$1" iptables-legacy -F; } # HOST
 
+# The executor of HOST begins anew, started by COMMAND.
+executor_restart() { # HOST COMMAND...
+  daemon "$1" executor stop && daemon_start "$1" hostq-executor "${@:2}" hostq-executor run --config "$AGENT_CONFIG"
+}
 # The agent of HOST begins anew, started by COMMAND: setpriv, env, nothing.
 agent_restart() { # HOST [COMMAND...]
   daemon "$1" agent stop && agent_start "$@"
@@ -71,13 +75,13 @@ rejoin_for() { # HOST SECONDS
     daemon storage1 manager start && agent_start "$1"
 }
 
-# The agents of the web servers begin anew with these lines in their policy.
+# The web servers begin anew with these lines in their policy.
 agent_policy() { # LINES
   local host
   for host in web1 web2; do
     # shellcheck disable=SC2016
     on "$host" sh -c 'printf "state_dir = \"/var/lib/hostq/agent\"\n[policy]\n%s\n" "$1" >/etc/hostq/agent.toml' sh "$1"
-    daemon "$host" agent restart && soon 60 node_is "$host" READY || return
+    daemon "$host" node restart && soon 60 node_is "$host" READY || return
   done
 }
 
@@ -85,11 +89,12 @@ agent_policy() { # LINES
 journal_on_disk() {
   daemon web1 agent stop && on web1 sh -ec 'mkdir -p /run/kept; cp -a /var/lib/hostq/agent /run/kept/
     truncate -s 16M /run/journal.img; mkfs.ext4 -q /run/journal.img
-    mount -o loop,errors=remount-ro /run/journal.img /var/lib/hostq; cp -a /run/kept/agent /var/lib/hostq/; sync -f /var/lib/hostq' &&
+    mount -o loop,errors=remount-ro /run/journal.img /var/lib/hostq/agent
+    cp -a /run/kept/agent /var/lib/hostq/; sync -f /var/lib/hostq/agent' &&
     daemon web1 agent start && soon 60 node_is web1 READY
 }
 journal_back() {
   daemon web1 agent stop && on web1 sh -ec 'rm -r /run/kept/agent; cp -a /var/lib/hostq/agent /run/kept/
-    umount /var/lib/hostq; rm -r /var/lib/hostq/agent; cp -a /run/kept/agent /var/lib/hostq/' &&
+    umount /var/lib/hostq/agent; rm -r /var/lib/hostq/agent; cp -a /run/kept/agent /var/lib/hostq/' &&
     daemon web1 agent start && soon 60 node_is web1 READY
 }

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,10 +20,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
-#include "agent/executor/executor_client.h"
+#include "agent/executor/running_steps.h"
 #include "agent/executor/step_result.h"
-#include "agent/executor/supervisor.h"
+#include "agent/runner/convert.h"
+#include "agent/runner/executor_client.h"
 #include "common/base/error.h"
 #include "tests/testing/no_host.h"
 
@@ -119,6 +121,8 @@ class ExecutorTest : public testing::Test {
     NoHost host;
     ExecutorOptions options;
     options.socket_path = Socket();
+    options.agent_uid = geteuid();
+    options.running_directory = directory_ + "/steps";
     options.kill_grace = absl::Milliseconds(200);
     auto executor = Executor::Create(options, Plan, host, SystemClock());
     if (!executor.ok()) _exit(1);
@@ -289,41 +293,66 @@ TEST_F(ExecutorTest, NewAgentDoesNotRunBesideTheOldAgentsStep) {
   EXPECT_EQ(Wait(Run("good")).message(), "done");
 }
 
-// The quarantine of a process that SIGKILL does not end needs a dead file server: it is shown in
-// the lab. The agent's side of it is in runner_test.cc.
+// As the kernel does it with a process that waits for a dead file server: tests/system/wedged.sh.
+TEST_F(ExecutorTest, ProcessesThatOutliveAnExecutorKeepTheirKeys) {
+  StopExecutor(SIGKILL);
+  ASSERT_TRUE(PollUntil([this] { return lost_ == 1; }));
+  const pid_t held = fork();
+  if (held == 0) {
+    pause();
+    _exit(0);
+  }
+  const RunningSteps running(directory_ + "/steps");
+  running.Add(held, "share/home");
+  running.Add(1'000'000'000, "share/other");  // has ended long ago
+  StartExecutor();
+  ASSERT_TRUE(PollUntil([this] { return ready_ == 2; }));
+  const v1::StepResult refused = Wait(Run("good", absl::Seconds(5), "share/home"));
+  EXPECT_EQ(refused.reason(), ReasonCode::WEDGED);
+  EXPECT_EQ(refused.message(),
+            absl::StrCat("process ", held, " of an earlier step on share/home cannot be ended"));
+  EXPECT_TRUE(PollUntil([&] {
+    return !reports_.empty() && reports_[0].wedged().pid() == held &&
+           reports_[0].wedged().resource_key() == "share/home";
+  }));
+  EXPECT_EQ(Wait(Run("good", absl::Seconds(5), "share/other")).message(), "done");
+  kill(held, SIGKILL);
+  waitpid(held, nullptr, 0);
+  EXPECT_TRUE(
+      PollUntil([this] { return reports_.back().released().resource_key() == "share/home"; }));
+  EXPECT_EQ(Wait(Run("good", absl::Seconds(5), "share/home")).message(), "done");
+  EXPECT_TRUE(running.Left().empty());
+}
 
-TEST(SupervisorTest, DeadProcessIsStartedAgainAndAllEndWithTheSupervisor) {
-  char pattern[] = "/tmp/hostq_supervisor_XXXXXX";
-  const std::string directory = mkdtemp(pattern);
-  const std::string log = directory + "/starts";
-  const pid_t supervisor = fork();
-  if (supervisor == 0) {
-    SupervisorOptions options;
-    options.first_delay = absl::Milliseconds(10);
-    _exit(Supervise({{"dies",
-                      [&] {
-                        std::ofstream(log, std::ios::app) << "x";
-                        raise(SIGKILL);
-                        return 0;
-                      }},
-                     {"lives",
-                      [] {
-                        pause();
-                        return 0;
-                      }}},
-                    options));
+TEST_F(ExecutorTest, AnAgentThatAsksForTooMuchIsCutOffAndTheNextIsServed) {
+  for (int i = 0; i < 400; ++i) {
+    Run("hang", absl::Minutes(1));
   }
-  for (int i = 0; i < 500; ++i) {
-    std::error_code error;
-    if (std::filesystem::exists(log) && std::filesystem::file_size(log, error) >= 3) break;
-    usleep(10'000);
+  EXPECT_TRUE(PollUntil([this] { return lost_ == 1; }));
+  EXPECT_TRUE(PollUntil([this] { return ready_ == 2; }));
+  EXPECT_EQ(Wait(Run("good")).message(), "done");
+}
+
+TEST_F(ExecutorTest, OtherUsersAreNotServed) {
+  if (geteuid() != 0) GTEST_SKIP() << "SKIPPED LOUDLY: becoming another user needs root";
+  // As if the socket were open to all: who asks is what counts.
+  ASSERT_EQ(chmod(Socket().c_str(), 0666), 0);
+  ASSERT_EQ(chmod(directory_.c_str(), 0755), 0);
+  const pid_t other = fork();
+  if (other == 0) {
+    if (setresuid(65534, 65534, 65534) != 0) _exit(2);
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    Socket().copy(address.sun_path, sizeof(address.sun_path) - 1);
+    char byte = 0;
+    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) _exit(3);
+    _exit(read(fd, &byte, 1) == 0 ? 0 : 4);  // closed, and nothing was said
   }
-  EXPECT_GE(std::filesystem::file_size(log), 3u);
-  kill(supervisor, SIGTERM);
   int status = -1;
-  waitpid(supervisor, &status, 0);
+  waitpid(other, &status, 0);
   EXPECT_EQ(status, 0);
-  std::filesystem::remove_all(directory);
+  EXPECT_EQ(Wait(Run("good")).message(), "done") << "the agent's own connection has gone";
 }
 
 TEST(CleanTextTest, IsValidUtf8WithinTheLimit) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "agent/host/child.h"
@@ -45,6 +46,7 @@ class KernelTest : public testing::Test {
     RealHostOptions options;
     options.state_directory = std::string(kScratch) + "/state";
     options.run_directory = std::string(kScratch) + "/run";
+    options.journal_directory = std::string(kScratch) + "/journal";
     host_ = MakeRealHost(options);
   }
   bool OnLoopback(const IpAddress& address) {
@@ -191,7 +193,14 @@ TEST_F(KernelTest, NotesLast) {
   EXPECT_TRUE(notes.Remove(NoteLife::kDurable, "suspended/a").ok());
   EXPECT_TRUE(notes.Remove(NoteLife::kDurable, "suspended/a").ok());
   EXPECT_EQ(ReasonOf(notes.Write(NoteLife::kDurable, "../etc/x", "")), Reason::kBadParameters);
+}
+
+TEST_F(KernelTest, JournalsDiskIsMeasuredWithoutAName) {
+  const std::string journal = std::string(kScratch) + "/journal";
+  EXPECT_FALSE(host_->system().MeasureDisk().ok()) << "there is no such directory";
+  std::filesystem::create_directory(journal);
   EXPECT_TRUE(host_->system().MeasureDisk().ok());
+  EXPECT_TRUE(std::filesystem::is_empty(journal));
 }
 
 TEST_F(KernelTest, MissingNfsIsNamedOrMountsAreRefusedByNobody) {

@@ -10,8 +10,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
 #include "agent/journal/sqlite_journal.h"
+#include "agent/runner/convert.h"
 #include "common/base/error.h"
 
 namespace hostq::agent {

@@ -18,12 +18,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
 #include "agent/executor/executor.h"
 #include "agent/journal/sqlite_journal.h"
 #include "agent/link/agent_loop.h"
 #include "agent/link/enroll.h"
 #include "agent/link/grpc_transport.h"
+#include "agent/runner/convert.h"
 #include "common/base/error.h"
 #include "common/rpc/credentials.h"
 #include "common/rpc/peer.h"
@@ -64,6 +64,7 @@ class ExecutorProcess final : public testing::Environment {
     NoHost host;
     ExecutorOptions options;
     options.socket_path = socket();
+    options.agent_uid = geteuid();
     auto executor = Executor::Create(options, Plan, host, SystemClock());
     if (executor.ok()) (void)(*executor)->Run();
     _exit(0);

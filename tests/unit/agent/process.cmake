@@ -2,9 +2,9 @@
 hostq_test(agent_journal_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/journal_test.cc
   LINK hostq_agent_journal)
 hostq_test(agent_executor_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/executor_test.cc
-  LINK hostq_agent_executor)
+  LINK hostq_agent_runner)
 hostq_test(agent_runner_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/runner_test.cc
-  LINK hostq_agent_executor)
+  LINK hostq_agent_runner)
 hostq_test(agent_link_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/link_test.cc
   ${CMAKE_CURRENT_LIST_DIR}/link_upkeep_test.cc
   LINK hostq_agent_session)

@@ -1,12 +1,12 @@
 // Goal: which step runs when. Method: the runner alone, the executor played by the test.
 
-#include "agent/executor/task_runner.h"
+#include "agent/runner/task_runner.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
+#include "agent/runner/convert.h"
 
 namespace hostq::agent {
 namespace {
@@ -261,6 +261,39 @@ TEST_F(RunnerTest, WouldStartTellsTheTruth) {
   Advance();
   EXPECT_FALSE(runner_.WouldStart("k1", 0));
   EXPECT_TRUE(runner_.WouldStart("k2", 0));
+}
+
+TEST_F(RunnerTest, WithoutAnExecutorTasksEndAfterAWhileAndSayWhy) {
+  Add("a", "k1", 2);
+  EXPECT_THAT(Names(Advance()), ElementsAre("a.0"));
+  runner_.OnExecutorLost();
+  Add("b", "k2");
+  EXPECT_THAT(Advance().finished, IsEmpty());
+  EXPECT_FALSE(runner_.ExecutorMissing());
+  EXPECT_EQ(runner_.NextWake(), clock_.Monotonic() + absl::Seconds(5));
+  clock_.Advance(absl::Seconds(5));
+  EXPECT_TRUE(runner_.ExecutorMissing());
+  const auto out = Advance();
+  ASSERT_EQ(out.finished.size(), 2u);
+  for (const auto& finished : out.finished) {
+    EXPECT_EQ(finished.result.reason(), ReasonCode::EXECUTOR_UNAVAILABLE);
+  }
+  EXPECT_TRUE(out.finished[0].result.has_start_time());
+  EXPECT_FALSE(out.finished[1].result.has_start_time()) << "b was never started";
+  runner_.OnExecutorReady();
+  EXPECT_FALSE(runner_.ExecutorMissing());
+  Add("c", "k1");
+  EXPECT_THAT(Names(Advance()), ElementsAre("c.0"));
+}
+
+TEST_F(RunnerTest, AnExecutorThatComesBackSoonGoesOnWithWhatRan) {
+  Add("a", "k1", 2);
+  EXPECT_THAT(Names(Advance()), ElementsAre("a.0"));
+  runner_.OnExecutorLost();
+  clock_.Advance(absl::Seconds(4));
+  EXPECT_THAT(Advance().finished, IsEmpty());
+  runner_.OnExecutorReady();
+  EXPECT_THAT(Names(Advance()), ElementsAre("a.0"));
 }
 
 }  // namespace

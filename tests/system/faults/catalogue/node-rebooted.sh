@@ -4,11 +4,11 @@
 reason=NODE_OFFLINE
 prepare() { account_create --wait; }
 inject() {
-  daemon web1 agent kill && on web1 umount /chroot/home && on web1 ip addr del "$address/32" dev lo
+  daemon web1 node kill && on web1 umount /chroot/home && on web1 ip addr del "$address/32" dev lo
 }
 submit() { hostq account set-quota "$domain" --quota 20MiB; }
 cure() {
-  daemon storage1 manager stop && daemon web1 agent start &&
+  daemon storage1 manager stop && daemon web1 node start &&
     soon 30 on web1 findmnt -t nfs4 /chroot/home &&
     soon 30 on web1 sh -c "ip -o addr show dev lo | grep -wF $address/32" &&
     daemon storage1 manager start

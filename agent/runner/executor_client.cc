@@ -1,4 +1,4 @@
-#include "agent/executor/executor_client.h"
+#include "agent/runner/executor_client.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>

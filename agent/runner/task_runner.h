@@ -40,7 +40,8 @@ class TaskRunner {
   };
 
   // At most `concurrency` tasks run at once; those whose process is wedged are not counted.
-  TaskRunner(int concurrency, Clock& clock) : concurrency_(concurrency), clock_(clock) {}
+  TaskRunner(int concurrency, Clock& clock)
+      : concurrency_(concurrency), clock_(clock), executor_lost_at_(clock.Monotonic()) {}
   TaskRunner(const TaskRunner&) = delete;
   TaskRunner& operator=(const TaskRunner&) = delete;
 
@@ -67,8 +68,11 @@ class TaskRunner {
   void OnWedged(const v1::Wedged& wedged);
   void OnReleased(const v1::Released& released);
   void OnExecutorReady() { executor_ready_ = true; }
-  // What ran begins again from its first step when there is an executor again.
+  // What ran begins again from its first step when there is an executor again; if there is none
+  // for a while, tasks end with EXECUTOR_UNAVAILABLE.
   void OnExecutorLost();
+  // There has been none for that while.
+  bool ExecutorMissing() const;
 
   // Starts what may start and ends what is overdue.
   void Advance(Output& out);
@@ -129,6 +133,7 @@ class TaskRunner {
   bool hold_ = false;
   bool stopping_ = false;
   bool executor_ready_ = false;
+  absl::Duration executor_lost_at_;
   uint64_t last_run_id_ = 0;
   std::list<Task> tasks_;                                      // in order of acceptance
   std::map<std::string, v1::Wedged, std::less<>> quarantine_;  // by resource key

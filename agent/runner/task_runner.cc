@@ -1,12 +1,12 @@
-#include "agent/executor/task_runner.h"
+#include "agent/runner/task_runner.h"
 
 #include <algorithm>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agent/executor/convert.h"
 #include "agent/executor/step_result.h"
+#include "agent/runner/convert.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
 
@@ -18,6 +18,8 @@ namespace {
 constexpr absl::Duration kWedgedPatience = absl::Seconds(30);
 // An executor that dies with every attempt at the same task is not to die for ever.
 constexpr int kMaxExecutorsLost = 3;
+// Starting the executor again, or both programs one after the other, takes less.
+constexpr absl::Duration kExecutorPatience = absl::Seconds(5);
 // The protocol's limit is 1 MiB with everything.
 constexpr size_t kMaxResultBytes = 1'000'000;
 
@@ -204,6 +206,7 @@ void TaskRunner::OnReleased(const v1::Released& released) {
 
 void TaskRunner::OnExecutorLost() {
   executor_ready_ = false;
+  executor_lost_at_ = clock_.Monotonic();
   quarantine_.clear();  // the next executor tells its own
   for (Task& task : tasks_) {
     if (task.run_id == 0) continue;
@@ -217,6 +220,10 @@ void TaskRunner::OnExecutorLost() {
       task.step = task.steps.size();
     }
   }
+}
+
+bool TaskRunner::ExecutorMissing() const {
+  return !executor_ready_ && clock_.Monotonic() >= executor_lost_at_ + kExecutorPatience;
 }
 
 void TaskRunner::Fail(Task& task, Reason reason, absl::string_view message) {
@@ -256,6 +263,12 @@ bool TaskRunner::AdvanceOnce(Output& out) {
     const std::string& key = task.assignment.resource_key;
     if (TooLate(task)) {
       Fail(task, Reason::kInterrupted, "it was not started in time");
+      Finish(task, out);
+      tasks_.erase(it);
+      return true;
+    }
+    if (ExecutorMissing() && !stopping_ && (task.begun || task.own || !hold_)) {
+      Fail(task, Reason::kExecutorUnavailable, "hostq-executor does not run");
       Finish(task, out);
       tasks_.erase(it);
       return true;
@@ -342,6 +355,9 @@ void TaskRunner::Finish(Task& task, Output& out) {
 
 absl::Duration TaskRunner::NextWake() const {
   absl::Duration next = absl::InfiniteDuration();
+  if (!executor_ready_ && !tasks_.empty() && !ExecutorMissing()) {
+    next = executor_lost_at_ + kExecutorPatience;
+  }
   for (const Task& task : tasks_) {
     if (!task.begun) {
       if (!task.started) next = std::min(next, task.start_deadline);

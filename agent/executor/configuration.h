@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/actions/policy.h"
+#include "common/config/agent_config.h"
+
+namespace hostq::agent {
+
+// What the node lets be done to it, as its configuration says. INVALID_ARGUMENT: an address range
+// that is none.
+absl::StatusOr<Policy> PolicyOf(const AgentConfig& config);
+
+}  // namespace hostq::agent
