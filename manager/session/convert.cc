@@ -102,6 +102,7 @@ Reason RefusalReason(int number) {
     case Reason::kBadParameters:
     case Reason::kBufferFull:
     case Reason::kJournalUnavailable:
+    case Reason::kExecutorUnavailable:
     case Reason::kWedged:
       return reason;
     default:

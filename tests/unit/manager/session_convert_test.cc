@@ -204,6 +204,7 @@ TEST(SessionConvertTest, ReasonsThatCannotBeAreInternal) {
     EXPECT_EQ(ResultReason(number), Reason::kInternal) << number;
   }
   EXPECT_EQ(RefusalReason(200), Reason::kBufferFull);
+  EXPECT_EQ(RefusalReason(203), Reason::kExecutorUnavailable);
   EXPECT_EQ(RefusalReason(8), Reason::kUnsupportedKind);
   for (const int number : {0, 131, -5, 99'999}) {
     EXPECT_EQ(RefusalReason(number), Reason::kInternal) << number;

@@ -2,7 +2,7 @@
 # The agent is killed after the first step of its work, started and killed after the second, and so on.
 # Cure: Start it.
 reason=NODE_OFFLINE
-armed() { agent_start web1 env "HOSTQ_CRASH_POINT=agent.step_done:$1:/run/crash.$domain.$1"; }
+armed() { agent_start web1 env "HOSTQ_CRASH_POINT=agent.step_done:$1:/tmp/crash.$domain.$1"; }
 inject() { daemon web1 agent stop && armed 1; }
 submit() {
   account_create || return

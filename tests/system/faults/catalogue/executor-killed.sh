@@ -10,5 +10,5 @@ inject() {
 }
 # shellcheck disable=SC2016
 cure() {
-  daemon_stop web1 killer && on web1 sh -c 'kill -KILL -- "-$(cat /run/starter.pid)"' && daemon web1 executor start
+  daemon_stop web1 killer && on web1 bash -c 'kill -KILL -- "-$(</run/starter.pid)"' && daemon web1 executor start
 }

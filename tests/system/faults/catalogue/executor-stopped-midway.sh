@@ -4,7 +4,7 @@
 reason=EXECUTOR_UNAVAILABLE
 inject() {
   daemon web1 executor stop &&
-    daemon_start web1 hostq-executor env HOSTQ_CRASH_POINT=executor.after_step:2:/run/passes hostq-executor run --config "$AGENT_CONFIG"
+    daemon_start web1 hostq-executor env "HOSTQ_CRASH_POINT=executor.after_step:2:/run/crash.$domain" hostq-executor run --config "$AGENT_CONFIG"
 }
 submit() { account_create && soon 30 daemon_gone web1 hostq-executor && sleep 5; }
 cure() { daemon web1 executor start; }
