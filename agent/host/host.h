@@ -7,6 +7,7 @@
 #include "agent/host/quotas.h"
 #include "agent/host/system.h"
 #include "agent/host/users.h"
+#include "agent/host/virtual_services.h"
 
 namespace hostq::agent {
 
@@ -27,6 +28,7 @@ class Host {
   virtual Notes& notes() = 0;
   virtual Hooks& hooks() = 0;
   virtual Reloads& reloads() = 0;
+  virtual VirtualServices& virtual_services() = 0;
   virtual System& system() = 0;
 };
 

@@ -96,6 +96,9 @@ enum class Reason : int {
   kHookDeferred = 222,
   kHookReloadFailed = 223,
   kHookDirectoryUnsafe = 224,
+  kKernelWithoutIpvs = 240,
+  kBalancerUplinkMissing = 241,
+  kBalancingIncomplete = 242,
   kInvalidArgument = 300,
   kInvalidDomain = 301,
   kInvalidUserName = 302,
@@ -131,6 +134,7 @@ enum class Reason : int {
   kAddressInUse = 332,
   kShareInUse = 333,
   kRateLimited = 334,
+  kBalancerExists = 335,
 };
 
 // What follows from a failure on a node.

@@ -86,11 +86,14 @@ std::string RenderNode(const v1::Node& node, const View& view) {
                 {since.empty() ? StateText(node) : absl::StrCat(StateText(node), " for ", since),
                  ColourOf(node)}});
   if (!node.paused_by().empty() || !node.pause_note().empty()) {
-    table.AddRow(
-        {"Paused", absl::StrCat("by ", Clean(node.paused_by()), ": ", Clean(node.pause_note()))});
+    table.AddRow({node.drained() ? "Drained" : "Paused",
+                  absl::StrCat("by ", Clean(node.paused_by()), ": ", Clean(node.pause_note()))});
   }
   table.AddRow({"Roles", RolesText(node)});
-  table.AddRow({"Address", Clean(node.address())});
+  table.AddRow(
+      {"Address", node.second_address().empty()
+                      ? Clean(node.address())
+                      : absl::StrCat(Clean(node.address()), ", ", Clean(node.second_address()))});
   table.AddRow({"Added", TimeText(node.create_time(), view.zone)});
   const bool joined = node.join_time().seconds() != 0;
   table.AddRow({"Joined", joined ? TimeText(node.join_time(), view.zone)

@@ -78,7 +78,9 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
   const v1::CommandSpec::KindCase kind = spec.kind_case();
   if (kind != v1::CommandSpec::KIND_NOT_SET && !TakesNodes(kind) && !nodes.empty()) {
     return InvalidField(Reason::kInvalidArgument, "nodes",
-                        "accounts exist on every node; wanted: no node named");
+                        kind == v1::CommandSpec::kSetBalancing
+                            ? "the table is the balancers'; wanted: no node named"
+                            : "accounts exist on every node; wanted: no node named");
   }
   switch (kind) {
     case v1::CommandSpec::kCreateAccount:
@@ -107,6 +109,8 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
       return PlanUnbindAddress(spec.unbind_address(), nodes);
     case v1::CommandSpec::kPreflight:
       return PlanPreflight(nodes);
+    case v1::CommandSpec::kSetBalancing:
+      return PlanSetBalancing(spec.set_balancing());
     case v1::CommandSpec::KIND_NOT_SET:
       break;
   }

@@ -57,6 +57,7 @@ class FakeHost final : public Host {
   Notes& notes() override;
   Hooks& hooks() override;
   Reloads& reloads() override;
+  VirtualServices& virtual_services() override;
   System& system() override;
 
   // The next `times` calls of an operation ("MountNfs", "AddUser") fail with `status`.
@@ -92,6 +93,8 @@ class FakeHost final : public Host {
   uint64_t capabilities = ~uint64_t{0};
   std::string container;
   bool nfs_in_kernel = true;
+  bool ipvs_in_kernel = true;
+  std::vector<VirtualService> service_table;
   std::set<std::string> tools = {"groupadd", "groupdel", "useradd",
                                  "usermod",  "userdel",  "nologin"};
   // "address:port" of what answers besides file servers (port 2049).
