@@ -179,8 +179,8 @@ absl::StatusOr<v1::RemoveNodeResponse> Client::RemoveNode(const v1::RemoveNodeRe
 }
 
 absl::StatusOr<v1::Balancing> Client::GetBalancing() {
-  return connection_->Call<v1::Balancing>(
-      *connection_->nodes, &v1::NodeService::Stub::GetBalancing, v1::GetBalancingRequest());
+  return connection_->Call<v1::Balancing>(*connection_->nodes, &v1::NodeService::Stub::GetBalancing,
+                                          v1::GetBalancingRequest());
 }
 
 absl::StatusOr<v1::Account> Client::GetAccount(const std::string& domain) {

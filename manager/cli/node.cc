@@ -190,14 +190,16 @@ absl::StatusOr<int> Remove(Tool& tool, const NodeOptions& options) {
   request.set_name(options.name);
   request.set_force(options.force);
   tool.names = {{"NODE", options.name}};
+  const absl::StatusOr<v1::Balancing> balancing = tool.client().GetBalancing();
   HOSTQ_ASSIGN_OR_RETURN(const v1::RemoveNodeResponse response, tool.client().RemoveNode(request));
   if (tool.json) {
     tool.PrintJson(response);
     return kDone;
   }
-  // What is not known of the shares is left out: the node is removed all the same.
+  // What is not known of these is left out: the node is removed all the same.
   const absl::StatusOr<v1::ListSharesResponse> shares = tool.client().ListShares();
-  tool.Print(RenderRemoved(options.name, shares.ok() ? *shares : v1::ListSharesResponse()));
+  tool.Print(RenderRemoved(options.name, shares.ok() ? *shares : v1::ListSharesResponse(),
+                           balancing.ok() ? *balancing : v1::Balancing()));
   return kDone;
 }
 
