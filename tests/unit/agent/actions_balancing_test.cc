@@ -175,7 +175,8 @@ TEST_F(BalancingTest, PolicyAndParametersAreChecked) {
 TEST_F(BalancingTest, ComesLastWhereAccountsComeAndFirstWhereTheyGo) {
   const auto names = [](const v1::Work& work, const Roles& roles) {
     std::vector<std::string> out;
-    for (const Step& step : *PlanSteps(work, roles, {})) out.push_back(step.name);
+    const auto steps = PlanSteps(work, roles, {});
+    for (const Step& step : *steps) out.push_back(step.name);
     return out;
   };
   *create.mutable_balancing() = Table(1, {"203.0.113.10"}).balancing();
