@@ -21,6 +21,8 @@ absl::StatusOr<std::vector<std::string>> ReadList(Host& host, const std::string&
 
 absl::StatusOr<std::shared_ptr<void>> LockBalancing(Host& host) { return host.notes().Lock(kLock); }
 
+bool IsBalancingLocked(Host& host) { return host.notes().IsLocked(kLock); }
+
 absl::StatusOr<std::optional<v1::BalancingTable>> ReadTable(Host& host) {
   HOSTQ_ASSIGN_OR_RETURN(const auto note, host.notes().Read(NoteLife::kDurable, kTable));
   v1::BalancingTable table;

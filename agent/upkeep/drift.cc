@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/actions/balancing_note.h"
 #include "agent/actions/steps.h"
 #include "common/base/error.h"
 #include "hostq/agent/v1/work.pb.h"
@@ -44,8 +45,9 @@ bool IsThere(const std::vector<VirtualService>& seen, VirtualService wanted) {
   return std::find(seen.begin(), seen.end(), wanted) != seen.end();
 }
 
-std::optional<Deviation> LookAtBalancing(Host& host, const std::vector<InterfaceAddress>& addresses,
-                                         const std::string& key, const v1::BalancingTable& table) {
+std::optional<Deviation> CompareBalancing(Host& host,
+                                          const std::vector<InterfaceAddress>& addresses,
+                                          const std::string& key, const v1::BalancingTable& table) {
   const auto uplink = FindUplink(addresses, table.balancers());
   if (!uplink.ok()) {
     return Deviation{key, Reason::kBalancerUplinkMissing, std::string(uplink.status().message())};
@@ -70,6 +72,18 @@ std::optional<Deviation> LookAtBalancing(Host& host, const std::vector<Interface
                                    " is not spread as it should be"));
   }
   return std::nullopt;
+}
+
+// What counts is the newest table that the node was given, which may have come since; if its note
+// cannot be read by this process, the one that is kept. What a step changes just now is no
+// deviation.
+std::optional<Deviation> LookAtBalancing(Host& host, const std::vector<InterfaceAddress>& addresses,
+                                         const std::string& key, const v1::BalancingTable& kept) {
+  const auto noted = ReadTable(host);
+  const bool newer = noted.ok() && *noted && (*noted)->revision() > kept.revision();
+  auto deviation = CompareBalancing(host, addresses, key, newer ? **noted : kept);
+  if (IsBalancingLocked(host)) return std::nullopt;
+  return deviation;
 }
 
 }  // namespace

@@ -124,6 +124,21 @@ weights() {
   hostq balancer set --persistence 0 --wait >/dev/null
 }
 
+tunnel() {
+  chapter "Through a tunnel"
+  modprobe ipip
+  local node
+  for node in web1 web2; do
+    on "$node" sh -c 'ip link set tunl0 up
+      sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunl0.rp_filter=0'
+  done
+  run hostq balancer set --forwarding tunnel --wait
+  check "the services are there" has_service Tunnel
+  check "web1 and web2 answer in turn" in_turn $V4
+  hostq balancer set --forwarding direct --wait >/dev/null
+  check "and directly again" in_turn $V4
+}
+
 balancer_answers() {
   chapter "The balancer answers for the address, and nodes know it"
   run on web1 ip addr del $V4/32 dev lo
@@ -191,6 +206,7 @@ going() {
 joining
 two_families
 weights
+tunnel
 balancer_answers
 taken_away
 reboot
