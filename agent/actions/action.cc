@@ -33,6 +33,7 @@ constexpr Kind kKinds[] = {
     HOSTQ_KIND(remove_account_address, kRemoveAccountAddress, PlanRemoveAccountAddress),
     HOSTQ_KIND(set_account_quota, kSetAccountQuota, PlanSetAccountQuota),
     HOSTQ_KIND(set_balancing, kSetBalancing, PlanSetBalancing),
+    HOSTQ_KIND(set_exports, kSetExports, PlanSetExports),
     HOSTQ_KIND(set_quota, kSetQuota, PlanSetQuota),
     HOSTQ_KIND(suspend_account, kSuspendAccount, PlanSuspendAccount),
     HOSTQ_KIND(unbind_address, kUnbindAddress, PlanUnbindAddress),
@@ -49,6 +50,10 @@ absl::StatusOr<std::vector<Step>> PlanSteps(const v1::Work& work, const Roles& r
     if (kind.kind != work.kind_case()) continue;
     HOSTQ_RETURN_IF_ERROR(CheckKind(policy, kind.name));
     Plan steps = kind.plan(work, roles, policy);
+    if (steps.ok() && roles.storage && work.has_exports()) {
+      HOSTQ_RETURN_IF_ERROR(CheckExports(policy, work.exports()));
+      steps->push_back(ExportStep(work.exports(), policy));
+    }
     if (!steps.ok() || !roles.balancer || !work.has_balancing()) return steps;
     HOSTQ_RETURN_IF_ERROR(CheckTable(policy, work.balancing()));
     // Where accounts come, the balancer comes last; where they go, first.

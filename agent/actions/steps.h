@@ -91,6 +91,13 @@ std::vector<VirtualService> ServicesOf(const v1::BalancingTable& table);
 absl::StatusOr<std::string> FindUplink(const std::vector<InterfaceAddress>& all,
                                        const Balancers& balancers);
 
+// --- exports (steps_exports.cc) ---
+// Reasons at planning time: BAD_PARAMETERS, NOT_ALLOWED_BY_POLICY.
+absl::Status CheckExports(const Policy& policy, const v1::ExportTable& table);
+// Exports what `table`, or a newer one that was given before, says of this node, to those clients
+// to whom nobody else exports it already.
+Step ExportStep(const v1::ExportTable& table, const Policy& policy);
+
 // The events that hooks are told of.
 inline constexpr char kHookCreated[] = "created";
 inline constexpr char kHookSuspended[] = "suspended";

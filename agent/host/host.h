@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/host/addresses.h"
+#include "agent/host/exports.h"
 #include "agent/host/files.h"
 #include "agent/host/hooks.h"
 #include "agent/host/mounts.h"
@@ -28,6 +29,7 @@ class Host {
   virtual Notes& notes() = 0;
   virtual Hooks& hooks() = 0;
   virtual Reloads& reloads() = 0;
+  virtual Exports& exports() = 0;
   virtual VirtualServices& virtual_services() = 0;
   virtual System& system() = 0;
 };

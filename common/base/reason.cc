@@ -167,6 +167,11 @@ constexpr ReasonInfo kReasons[] = {
      "asked to unmount what hostq did not mount",
      "hostq did not mount it and will not unmount it: unmount it by hand if that is right, then: "
      "hostq command retry COMMAND"},
+    {Reason::kShareExportFailed, "SHARE_EXPORT_FAILED", ReasonClass::kEnvironment,
+     Owner::kFileServer, "the storage node cannot export the share",
+     "see what it says: exportfs -rav on NODE; the directory must exist, on a file system that NFS "
+     "can "
+     "export"},
     {Reason::kQuotaSetNotPermitted, "QUOTA_SET_NOT_PERMITTED", ReasonClass::kEnvironment,
      Owner::kFileServer, "the file server's rquotad does not permit setting quotas",
      "start rpc.rquotad with -S on the file server (Debian: RPCRQUOTADOPTS=\"-S\" in "

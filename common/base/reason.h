@@ -60,6 +60,7 @@ enum class Reason : int {
   kHomeLayout = 112,
   kShareRootSquashed = 113,
   kShareNotOurs = 114,
+  kShareExportFailed = 115,
   kQuotaSetNotPermitted = 130,
   kQuotaServiceUnreachable = 131,
   kQuotaNotEnabled = 132,

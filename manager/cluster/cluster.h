@@ -285,6 +285,21 @@ class Cluster final : public Resources {
   void BalancingFinished(const Command& command, const agent::v1::BalancingTable& told,
                          ChangeSet& changes);
 
+  // plan_exports.cc
+  absl::StatusOr<PlannedCommand> PlanSetExports();
+  // The storage node that has it; null: none of the cluster.
+  const storage::v1::Node* ServerOf(const v1::Share& share) const;
+  absl::Status CheckExported(const v1::Share& share) const;
+  bool AnyExported() const;
+  agent::v1::ExportTable ExportTable() const;
+  void RaiseExportsRevision(ChangeSet& changes);
+  // Adds the storage nodes, with the list as it is now, to a command that mounts (`first`: exported
+  // before it is mounted) or unmounts (exported until then).
+  void AddExporters(bool first, Draft& draft);
+  // A command of the manager's own, if hostq exports anything.
+  void Reexport(ChangeSet& changes);
+  void ExportsFinished(const Command& command, ChangeSet& changes);
+
   // plan_node.cc
   absl::StatusOr<PlannedCommand> PlanPreflight(absl::Span<const std::string> nodes) const;
   PlannedCommand PreflightOn(const std::vector<std::string>& nodes) const;

@@ -155,6 +155,8 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
   mine.set_node(request.name());
   EraseTokensOf(request.name(), changes);
   Put(std::move(mine), changes);
+  // Its first preflight tries the share already.
+  if (roles.count(v1::Node::APP) != 0) Reexport(changes);
   return changes;
 }
 
@@ -207,9 +209,11 @@ absl::StatusOr<ChangeSet> Cluster::RemoveNode(absl::string_view name, int unfini
                 unfinished_tasks > 0 ? absl::StrCat(unfinished_tasks, " tasks cancelled") : ""));
   EraseTokensOf(removed, changes);
   const bool balanced = IsRealServer(*FindNode(removed));
+  const bool app = HasRole(*FindNode(removed), v1::Node::APP);
   EraseNode(removed, changes);
   ForgetNode(removed, changes);
   if (balanced) Rebalance(false, changes);
+  if (app) Reexport(changes);
   return changes;
 }
 

@@ -163,8 +163,10 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
   changes.events.push_back(PreflightEvent(row, task, command));
   const bool balancer = HasRole(row, v1::Node::BALANCER);
   const bool app = HasRole(row, v1::Node::APP);
+  const bool storage = HasRole(row, v1::Node::STORAGE);
   Put(std::move(row), changes);
   if (admitted && (app || balancer)) Rebalance(balancer, changes);
+  if (admitted && storage) Reexport(changes);
   return changes;
 }
 
@@ -190,6 +192,7 @@ ChangeSet Cluster::CommandFinished(const Command& command) {
       if (AccountOf(work) != nullptr) AccountCommandFinished(work, ending, changes);
       break;
   }
+  if (work.has_exports()) ExportsFinished(command, changes);
   if (work.has_balancing()) BalancingFinished(command, work.balancing(), changes);
   return changes;
 }

@@ -37,6 +37,7 @@ class FakeHost::Parts {
         notes(host),
         hooks(host),
         reloads(host),
+        exports(host),
         virtual_services(host),
         system(host) {}
 
@@ -423,6 +424,28 @@ class FakeHost::Parts {
     FakeHost& host_;
   };
 
+  class FakeExports final : public Exports {
+   public:
+    explicit FakeExports(FakeHost& host) : host_(host) {}
+
+    absl::StatusOr<std::vector<ExportEntry>> List() override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("ListExports"));
+      std::vector<ExportEntry> all = host_.exports_of_others;
+      all.insert(all.end(), host_.own_exports.begin(), host_.own_exports.end());
+      return all;
+    }
+    absl::StatusOr<std::vector<ExportEntry>> ListOwn() override { return host_.own_exports; }
+    absl::Status PutOwn(const std::vector<ExportEntry>& entries) override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("PutExports"));
+      host_.own_exports = entries;
+      host_.changes.push_back(absl::StrCat("PutExports ", entries.size()));
+      return absl::OkStatus();
+    }
+
+   private:
+    FakeHost& host_;
+  };
+
   class FakeVirtualServices final : public VirtualServices {
    public:
     explicit FakeVirtualServices(FakeHost& host) : host_(host) {}
@@ -585,6 +608,7 @@ class FakeHost::Parts {
   FakeNotes notes;
   FakeHooks hooks;
   FakeReloads reloads;
+  FakeExports exports;
   FakeVirtualServices virtual_services;
   FakeSystem system;
 };
@@ -616,6 +640,7 @@ Files& FakeHost::files() { return parts_->files; }
 Notes& FakeHost::notes() { return parts_->notes; }
 Hooks& FakeHost::hooks() { return parts_->hooks; }
 Reloads& FakeHost::reloads() { return parts_->reloads; }
+Exports& FakeHost::exports() { return parts_->exports; }
 VirtualServices& FakeHost::virtual_services() { return parts_->virtual_services; }
 System& FakeHost::system() { return parts_->system; }
 

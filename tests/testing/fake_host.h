@@ -57,6 +57,7 @@ class FakeHost final : public Host {
   Notes& notes() override;
   Hooks& hooks() override;
   Reloads& reloads() override;
+  Exports& exports() override;
   VirtualServices& virtual_services() override;
   System& system() override;
 
@@ -97,6 +98,8 @@ class FakeHost final : public Host {
   bool nfs_in_kernel = true;
   bool ipvs_in_kernel = true;
   std::vector<VirtualService> service_table;
+  // The administrator's, and hostq's own.
+  std::vector<ExportEntry> exports_of_others, own_exports;
   std::set<std::string> tools = {"groupadd", "groupdel", "useradd",
                                  "usermod",  "userdel",  "nologin"};
   // "address:port" of what answers besides file servers (port 2049).
