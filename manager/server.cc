@@ -121,7 +121,9 @@ absl::Status Server::OpenState() {
   HOSTQ_ASSIGN_OR_RETURN(Snapshot snapshot, store_->Load());
   HOSTQ_ASSIGN_OR_RETURN(
       cluster_, Cluster::Load({config_.cluster.name, quorum, agents.port, config_.cluster.uid_min,
-                               config_.cluster.uid_max, agents_address_},
+                               config_.cluster.uid_max, agents_address_,
+                               // A thousand changes a second, for as long as it runs.
+                               static_cast<uint64_t>(absl::ToUnixMillis(SystemClock().Now()))},
                               snapshot.resources));
   Engine::Options options;
   options.max_live_tasks = static_cast<size_t>(config_.limits.max_live_tasks);

@@ -29,10 +29,11 @@ Plan PlanCreateAccount(const v1::CreateAccount& work, const Roles& roles, const 
     steps.push_back(MakeHomeStep(account, place));
     steps.push_back(SetQuotaStep(account, place));
   }
-  if (roles.app) {
+  // A balancer has them on its interface to the network.
+  if (roles.app && !roles.balancer) {
     for (const std::string& address : account.addresses()) {
       HOSTQ_RETURN_IF_ERROR(CheckAddress(policy, address));
-      steps.push_back(BindAddressStep(address));
+      steps.push_back(BindAddressStep(address, account.balancers(), roles));
     }
   }
   if (account.suspended()) Append(SuspendSteps(account), &steps);

@@ -16,7 +16,7 @@ Plan PlanDeleteAccount(const v1::DeleteAccount& work, const Roles& roles, const 
   std::vector<Step> steps;
   HOSTQ_RETURN_IF_ERROR(AppendHooks(kHookDeleted, account, roles, policy, steps));
   for (Step& step : RemoveUserSteps(account)) steps.push_back(std::move(step));
-  if (roles.app) {
+  if (roles.app && !roles.balancer) {
     for (const std::string& address : work.addresses_to_unbind()) {
       HOSTQ_RETURN_IF_ERROR(CheckAddress(policy, address));
       steps.push_back(UnbindAddressStep(address));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/actions/plans.h"
+#include "agent/actions/steps.h"
 #include "common/base/error.h"
 
 namespace hostq::agent {
@@ -31,6 +32,8 @@ constexpr Kind kKinds[] = {
     HOSTQ_KIND(preflight, kPreflight, PlanPreflight),
     HOSTQ_KIND(remove_account_address, kRemoveAccountAddress, PlanRemoveAccountAddress),
     HOSTQ_KIND(set_account_quota, kSetAccountQuota, PlanSetAccountQuota),
+    HOSTQ_KIND(set_balancing, kSetBalancing, PlanSetBalancing),
+    HOSTQ_KIND(set_exports, kSetExports, PlanSetExports),
     HOSTQ_KIND(set_quota, kSetQuota, PlanSetQuota),
     HOSTQ_KIND(suspend_account, kSuspendAccount, PlanSuspendAccount),
     HOSTQ_KIND(unbind_address, kUnbindAddress, PlanUnbindAddress),
@@ -46,7 +49,17 @@ absl::StatusOr<std::vector<Step>> PlanSteps(const v1::Work& work, const Roles& r
   for (const Kind& kind : kKinds) {
     if (kind.kind != work.kind_case()) continue;
     HOSTQ_RETURN_IF_ERROR(CheckKind(policy, kind.name));
-    return kind.plan(work, roles, policy);
+    Plan steps = kind.plan(work, roles, policy);
+    if (steps.ok() && roles.storage && work.has_exports()) {
+      HOSTQ_RETURN_IF_ERROR(CheckExports(policy, work.exports()));
+      steps->push_back(ExportStep(work.exports(), policy));
+    }
+    if (!steps.ok() || !roles.balancer || !work.has_balancing()) return steps;
+    HOSTQ_RETURN_IF_ERROR(CheckTable(policy, work.balancing()));
+    // Where accounts come, the balancer comes last; where they go, first.
+    const bool first = work.has_delete_account() || work.has_remove_account_address();
+    steps->insert(first ? steps->begin() : steps->end(), BalanceStep(work.balancing(), policy));
+    return steps;
   }
   return MakeError(absl::StatusCode::kInvalidArgument, Reason::kUnsupportedKind,
                    "this agent does not know this kind of command");

@@ -48,6 +48,7 @@ struct Step {
 struct Roles {
   bool app = false;
   bool storage = false;
+  bool balancer = false;
 };
 
 // The steps that do `work` on a node with these roles, in order. Deterministic: the same arguments

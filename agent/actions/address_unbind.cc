@@ -15,7 +15,11 @@ Plan PlanRemoveAccountAddress(const v1::RemoveAccountAddress& work, const Roles&
   if (!roles.app) return std::vector<Step>();
   HOSTQ_RETURN_IF_ERROR(CheckAddress(policy, work.address()));
   Step step = UnbindAddressStep(work.address());
-  if (!work.unbind()) {
+  if (roles.balancer) {
+    step.run = [address = work.address()](Host&) {
+      return Skipped(absl::StrCat(address, " is not on lo of a balancer"));
+    };
+  } else if (!work.unbind()) {
     step.run = [address = work.address()](Host&) {
       return Skipped(absl::StrCat(address, " stays on lo: another account uses it"));
     };

@@ -24,6 +24,8 @@ Plan PlanUnmountShare(const v1::UnmountShare& work, const Roles& roles, const Po
 Plan PlanSetQuota(const v1::SetQuota& work, const Roles& roles, const Policy& policy);
 Plan PlanBindAddress(const v1::BindAddress& work, const Roles& roles, const Policy& policy);
 Plan PlanUnbindAddress(const v1::UnbindAddress& work, const Roles& roles, const Policy& policy);
+Plan PlanSetBalancing(const v1::SetBalancing& work, const Roles& roles, const Policy& policy);
+Plan PlanSetExports(const v1::SetExports& work, const Roles& roles, const Policy& policy);
 Plan PlanPreflight(const v1::Preflight& work, const Roles& roles, const Policy& policy);
 
 }  // namespace hostq::agent

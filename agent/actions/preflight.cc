@@ -29,7 +29,8 @@ Plan PlanPreflight(const v1::Preflight& work, const Roles& roles, const Policy& 
   if (roles.storage) append(ShareServerChecks(work));
   // A node that has the homes itself does not mount them.
   if (roles.app && !roles.storage) append(ShareClientChecks(work, policy));
-  if (roles.app) append(AddressChecks(work));
+  if (roles.app) append(AddressChecks(work, roles));
+  if (roles.balancer) append(BalancerChecks(work));
   return steps;
 }
 

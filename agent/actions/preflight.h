@@ -14,7 +14,8 @@ absl::Status WithReason(const absl::Status& status, Reason reason);
 
 // Of the machine itself (preflight_node.cc).
 std::vector<Step> NodeChecks(const v1::Preflight& work);
-std::vector<Step> AddressChecks(const v1::Preflight& work);
+std::vector<Step> AddressChecks(const v1::Preflight& work, const Roles& roles);
+std::vector<Step> BalancerChecks(const v1::Preflight& work);
 // Of a share as its client (preflight_share.cc).
 std::vector<Step> ShareClientChecks(const v1::Preflight& work, const Policy& policy);
 // Of a share as its server.

@@ -115,6 +115,17 @@ absl::StatusOr<StepResult> CheckArp(Host& host) {
   return Unchanged("ARP requests for addresses on lo are not answered");
 }
 
+absl::StatusOr<StepResult> CheckIpvs(Host& host) {
+  HOSTQ_RETURN_IF_ERROR(host.virtual_services().Check());
+  return Unchanged("the kernel has virtual services");
+}
+
+absl::StatusOr<StepResult> CheckUplink(Host& host, const Balancers& balancers) {
+  HOSTQ_ASSIGN_OR_RETURN(const auto all, host.addresses().List());
+  HOSTQ_ASSIGN_OR_RETURN(const std::string uplink, FindUplink(all, balancers));
+  return Unchanged(absl::StrCat("accounts' addresses belong on ", uplink));
+}
+
 absl::StatusOr<StepResult> CheckConflicts(Host& host, const std::vector<std::string>& addresses) {
   HOSTQ_ASSIGN_OR_RETURN(const auto all, host.addresses().List());
   for (const std::string& text : addresses) {
@@ -146,8 +157,17 @@ std::vector<Step> NodeChecks(const v1::Preflight& work) {
       MakeCheck("home-layout", [work](Host& host) { return CheckLayout(host, work); })};
 }
 
-std::vector<Step> AddressChecks(const v1::Preflight& work) {
-  std::vector<std::string> addresses(work.addresses().begin(), work.addresses().end());
+std::vector<Step> BalancerChecks(const v1::Preflight& work) {
+  return {MakeCheck("kernel-ipvs", CheckIpvs),
+          MakeCheck("balancer-uplink", [balancers = work.balancers()](Host& host) {
+            return CheckUplink(host, balancers);
+          })};
+}
+
+std::vector<Step> AddressChecks(const v1::Preflight& work, const Roles& roles) {
+  std::vector<std::string> addresses;
+  // On a balancer that is where they belong.
+  if (!roles.balancer) addresses.assign(work.addresses().begin(), work.addresses().end());
   return {MakeCheck("lo-address", CheckLoopback), MakeCheck("arp", CheckArp),
           MakeCheck("address-conflict", [addresses = std::move(addresses)](Host& host) {
             return CheckConflicts(host, addresses);

@@ -70,11 +70,33 @@ Step ClearQuotaStep(const v1::Account& account, const HomePlace& place);
 
 Step VerifyShareStep(const v1::Share& share);
 
-// `address` was checked.
-Step BindAddressStep(const std::string& address);
+// Cluster addresses of balancers.
+using Balancers = google::protobuf::RepeatedPtrField<std::string>;
+// `address` was checked. The hosts with the addresses `balancers`, and those that are noted as
+// balancers, may answer for it. On a balancer it may be on the interface to the network instead.
+Step BindAddressStep(const std::string& address, const Balancers& balancers, const Roles& roles);
 Step UnbindAddressStep(const std::string& address);
 // Whether this node keeps silent when the network asks for an address on lo. ARP_NOT_SILENCED.
 absl::Status CheckArpSilenced(Host& host);
+
+// --- balancing (steps_balancing.cc) ---
+// Reasons at planning time: BAD_PARAMETERS, NOT_ALLOWED_BY_POLICY.
+absl::Status CheckTable(const Policy& policy, const v1::BalancingTable& table);
+// Brings the balancer to `table`, or to a newer one that it was given before. Other services than
+// those of the tables' addresses are left alone.
+Step BalanceStep(const v1::BalancingTable& table, const Policy& policy);
+// As VirtualServices::List would tell them.
+std::vector<VirtualService> ServicesOf(const v1::BalancingTable& table);
+// The interface with one of the balancers' addresses. BALANCER_UPLINK_MISSING.
+absl::StatusOr<std::string> FindUplink(const std::vector<InterfaceAddress>& all,
+                                       const Balancers& balancers);
+
+// --- exports (steps_exports.cc) ---
+// Reasons at planning time: BAD_PARAMETERS, NOT_ALLOWED_BY_POLICY.
+absl::Status CheckExports(const Policy& policy, const v1::ExportTable& table);
+// Exports what `table`, or a newer one that was given before, says of this node, to those clients
+// to whom nobody else exports it already.
+Step ExportStep(const v1::ExportTable& table, const Policy& policy);
 
 // The events that hooks are told of.
 inline constexpr char kHookCreated[] = "created";

@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "agent/actions/balancing_note.h"
 #include "agent/actions/steps.h"
 #include "agent/host/evidence.h"
 #include "common/base/error.h"
@@ -12,13 +13,23 @@ absl::Status Conflict(Reason reason, absl::string_view message) {
   return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
 }
 
+// An address that is to be on lo, and who may have it all the same.
+struct Wanted {
+  IpAddress address;
+  std::vector<std::string> balancers;
+  // This node is one of them.
+  bool balancer = false;
+};
+
 // Whether the address is on lo as it should be. ADDRESS_ON_OTHER_INTERFACE, ADDRESS_WRONG_PREFIX.
-absl::StatusOr<bool> IsBound(Host& host, const IpAddress& address) {
+absl::StatusOr<bool> IsBound(Host& host, const Wanted& wanted) {
+  const IpAddress& address = wanted.address;
   HOSTQ_ASSIGN_OR_RETURN(const auto all, host.addresses().List());
   bool bound = false;
   for (const InterfaceAddress& one : all) {
     if (one.address != address) continue;
     if (one.interface != kLoopback) {
+      if (wanted.balancer) return true;
       return WithEvidence(
           WithEvidence(Conflict(Reason::kAddressOnOtherInterface,
                                 absl::StrCat(address.ToString(), " is on ", one.interface,
@@ -39,13 +50,27 @@ absl::StatusOr<bool> IsBound(Host& host, const IpAddress& address) {
   return bound;
 }
 
-// The place for the balancer: with direct routing it, and nobody else, answers for the address. As
-// long as no node has that role, everybody who answers is in the way.
-bool MayAnswer(const AddressOwner&) { return false; }
+// With direct routing the balancer, and nobody else, answers for the address: who answers is one if
+// the same network card answers for a balancer's own address.
+absl::StatusOr<bool> MayAnswer(Host& host, const AddressOwner& owner,
+                               std::vector<std::string> balancers) {
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> noted, ReadBalancers(host));
+  balancers.insert(balancers.end(), noted.begin(), noted.end());
+  for (const std::string& text : balancers) {
+    const auto balancer = IpAddress::Parse(text);
+    if (!balancer) continue;
+    HOSTQ_ASSIGN_OR_RETURN(const auto there, host.addresses().FindOwner(*balancer));
+    if (there && there->mac == owner.mac) return true;
+  }
+  return false;
+}
 
-absl::Status CheckNobodyAnswers(Host& host, const IpAddress& address) {
+absl::Status CheckNobodyAnswers(Host& host, const Wanted& wanted) {
+  const IpAddress& address = wanted.address;
   HOSTQ_ASSIGN_OR_RETURN(const auto owner, host.addresses().FindOwner(address));
-  if (!owner || MayAnswer(*owner)) return absl::OkStatus();
+  if (!owner) return absl::OkStatus();
+  HOSTQ_ASSIGN_OR_RETURN(const bool may, MayAnswer(host, *owner, wanted.balancers));
+  if (may) return absl::OkStatus();
   return WithEvidence(
       WithEvidence(WithEvidence(Conflict(Reason::kAddressOwnedByOtherHost,
                                          absl::StrCat("the host with MAC address ", owner->mac,
@@ -56,15 +81,19 @@ absl::Status CheckNobodyAnswers(Host& host, const IpAddress& address) {
       "address", address.ToString());
 }
 
-absl::StatusOr<StepResult> Bind(Host& host, const IpAddress& address) {
+absl::StatusOr<StepResult> Bind(Host& host, const Wanted& wanted) {
+  const IpAddress& address = wanted.address;
   const std::string so = absl::StrCat(address.ToString(), "/", address.bits(), " is on lo");
-  HOSTQ_ASSIGN_OR_RETURN(const bool bound, IsBound(host, address));
+  HOSTQ_ASSIGN_OR_RETURN(const bool bound, IsBound(host, wanted));
   // IPv6 needs no such setting: nodes answer for an address only where it is assigned.
   if (!address.v6) HOSTQ_RETURN_IF_ERROR(CheckArpSilenced(host));
+  if (bound && wanted.balancer) {
+    return Unchanged(absl::StrCat("this balancer has ", address.ToString()));
+  }
   if (bound) return Unchanged(so);
-  HOSTQ_RETURN_IF_ERROR(CheckNobodyAnswers(host, address));
+  HOSTQ_RETURN_IF_ERROR(CheckNobodyAnswers(host, wanted));
   HOSTQ_RETURN_IF_ERROR(host.addresses().AddToLoopback(address));
-  HOSTQ_ASSIGN_OR_RETURN(const bool now, IsBound(host, address));
+  HOSTQ_ASSIGN_OR_RETURN(const bool now, IsBound(host, wanted));
   if (!now) {
     return Conflict(Reason::kAddressMissing,
                     absl::StrCat(address.ToString(), " was added to lo, but is not there"));
@@ -94,12 +123,10 @@ absl::StatusOr<StepResult> Unbind(Host& host, const IpAddress& address) {
   return Changed(so);
 }
 
-Step AddressStep(const std::string& text,
-                 absl::StatusOr<StepResult> (*run)(Host& host, const IpAddress& address)) {
+IpAddress Checked(const std::string& text) {
   const auto address = IpAddress::Parse(text);
   HOSTQ_CHECK(address.has_value());
-  return MakeStep(absl::StrCat("address ", address->ToString()),
-                  [address = *address, run](Host& host) { return run(host, address); });
+  return *address;
 }
 
 }  // namespace
@@ -122,7 +149,16 @@ absl::Status CheckArpSilenced(Host& host) {
   return absl::OkStatus();
 }
 
-Step BindAddressStep(const std::string& address) { return AddressStep(address, Bind); }
-Step UnbindAddressStep(const std::string& address) { return AddressStep(address, Unbind); }
+Step BindAddressStep(const std::string& address, const Balancers& balancers, const Roles& roles) {
+  const Wanted wanted = {Checked(address), {balancers.begin(), balancers.end()}, roles.balancer};
+  return MakeStep(absl::StrCat("address ", wanted.address.ToString()),
+                  [wanted](Host& host) { return Bind(host, wanted); });
+}
+
+Step UnbindAddressStep(const std::string& text) {
+  const IpAddress address = Checked(text);
+  return MakeStep(absl::StrCat("address ", address.ToString()),
+                  [address](Host& host) { return Unbind(host, address); });
+}
 
 }  // namespace hostq::agent

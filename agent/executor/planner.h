@@ -13,13 +13,14 @@ namespace hostq::agent {
 using StepPlanner =
     std::function<absl::StatusOr<std::vector<Step>>(const v1::Work& work, const Roles& roles)>;
 
-// "app", "storage"; others mean nothing to an agent.
+// "app", "storage", "balancer"; others mean nothing to an agent.
 template <typename Strings>
 Roles RolesFromNames(const Strings& names) {
   Roles roles;
   for (const auto& name : names) {
     if (name == "app") roles.app = true;
     if (name == "storage") roles.storage = true;
+    if (name == "balancer") roles.balancer = true;
   }
   return roles;
 }

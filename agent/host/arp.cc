@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -43,33 +44,66 @@ absl::StatusOr<FileDescriptor> OpenOn(const ProbeInterface& interface) {
   return fd;
 }
 
-void SendProbe(int fd, const ProbeInterface& interface, const IpAddress& target) {
+void Send(int fd, const ProbeInterface& interface, const std::array<uint8_t, kSize>& packet) {
   sockaddr_ll to = {};
   to.sll_family = AF_PACKET;
   to.sll_protocol = htons(ETH_P_ARP);
   to.sll_ifindex = interface.index;
   to.sll_halen = ETH_ALEN;
   std::fill_n(to.sll_addr, ETH_ALEN, uint8_t{0xff});
-  const auto packet = EncodeArpProbe(interface.mac, target);
   // An interface that just went down has nobody to ask: not an error.
   (void)sendto(fd, packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof(to));
 }
 
-// Everything that waits on the socket; the claim in it, if there is one.
-std::optional<MacAddress> ReadClaim(int fd, const std::vector<ProbeInterface>& own,
-                                    const IpAddress& target) {
+// An interface that is listened on, and what is asked there.
+struct Listener {
+  ProbeInterface interface;
+  FileDescriptor fd;
+  std::vector<IpAddress> targets;
+};
+
+absl::StatusOr<std::vector<Listener>> Listen(const std::vector<ProbeTarget>& targets) {
+  std::vector<Listener> listeners;
+  for (const ProbeTarget& target : targets) {
+    for (const ProbeInterface& interface : target.interfaces) {
+      auto at = std::find_if(listeners.begin(), listeners.end(), [&](const Listener& listener) {
+        return listener.interface.index == interface.index;
+      });
+      if (at == listeners.end()) {
+        HOSTQ_ASSIGN_OR_RETURN(FileDescriptor fd, OpenOn(interface));
+        listeners.push_back({interface, std::move(fd), {}});
+        at = std::prev(listeners.end());
+      }
+      at->targets.push_back(target.address);
+    }
+  }
+  return listeners;
+}
+
+bool IsOwn(const std::vector<Listener>& listeners, const MacAddress& mac) {
+  return std::any_of(listeners.begin(), listeners.end(),
+                     [&](const Listener& listener) { return listener.interface.mac == mac; });
+}
+
+// Adds the claims in everything that waits on the socket.
+void ReadClaims(const Listener& on, const std::vector<Listener>& own,
+                std::vector<AddressOwner>& owners) {
   while (true) {
     char buffer[256];
     sockaddr_ll from = {};
     socklen_t length = sizeof(from);
-    const ssize_t got =
-        recvfrom(fd, buffer, sizeof(buffer), 0, reinterpret_cast<sockaddr*>(&from), &length);
-    if (got < 0) return std::nullopt;
+    const ssize_t got = recvfrom(on.fd.get(), buffer, sizeof(buffer), 0,
+                                 reinterpret_cast<sockaddr*>(&from), &length);
+    if (got < 0) return;
     if (from.sll_pkttype == PACKET_OUTGOING) continue;
-    const auto mac = ClaimsAddress({buffer, static_cast<size_t>(got)}, target);
-    if (mac && std::none_of(own.begin(), own.end(),
-                            [&](const ProbeInterface& one) { return one.mac == *mac; })) {
-      return mac;
+    const absl::string_view packet(buffer, static_cast<size_t>(got));
+    for (const IpAddress& target : on.targets) {
+      const auto mac = ClaimsAddress(packet, target);
+      if (!mac || IsOwn(own, *mac)) continue;
+      const bool known = std::any_of(owners.begin(), owners.end(), [&](const AddressOwner& owner) {
+        return owner.address == target;
+      });
+      if (!known) owners.push_back({target, FormatMac(*mac), on.interface.name});
     }
   }
 }
@@ -90,6 +124,12 @@ std::array<uint8_t, 28> EncodeArpProbe(const MacAddress& sender, const IpAddress
   return packet;
 }
 
+std::array<uint8_t, 28> EncodeArpAnnouncement(const MacAddress& sender, const IpAddress& address) {
+  std::array<uint8_t, kSize> packet = EncodeArpProbe(sender, address);
+  std::copy_n(address.bytes.begin(), 4, packet.begin() + kSenderIp);
+  return packet;
+}
+
 std::optional<MacAddress> ClaimsAddress(absl::string_view packet, const IpAddress& target) {
   if (packet.size() < kSize || target.v6) return std::nullopt;
   if (std::memcmp(packet.data(), kHeader.data(), kHeader.size()) != 0) return std::nullopt;
@@ -99,32 +139,33 @@ std::optional<MacAddress> ClaimsAddress(absl::string_view packet, const IpAddres
   return mac;
 }
 
-absl::StatusOr<std::optional<AddressOwner>> ProbeByArp(
-    const std::vector<ProbeInterface>& interfaces, const IpAddress& target) {
-  std::vector<FileDescriptor> sockets;
+absl::StatusOr<std::vector<AddressOwner>> ProbeByArp(const std::vector<ProbeTarget>& targets) {
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<Listener> listeners, Listen(targets));
+  std::vector<AddressOwner> owners;
   std::vector<pollfd> waiting;
-  for (const ProbeInterface& interface : interfaces) {
-    HOSTQ_ASSIGN_OR_RETURN(FileDescriptor fd, OpenOn(interface));
-    waiting.push_back({fd.get(), POLLIN, 0});
-    sockets.push_back(std::move(fd));
-  }
-  if (interfaces.empty()) return std::optional<AddressOwner>();
+  for (const Listener& listener : listeners) waiting.push_back({listener.fd.get(), POLLIN, 0});
+  if (listeners.empty()) return owners;
   for (int round = 0; round < kProbes; ++round) {
-    for (size_t i = 0; i < interfaces.size(); ++i) {
-      SendProbe(sockets[i].get(), interfaces[i], target);
+    for (const Listener& listener : listeners) {
+      for (const IpAddress& target : listener.targets) {
+        Send(listener.fd.get(), listener.interface, EncodeArpProbe(listener.interface.mac, target));
+      }
     }
     const absl::Time deadline = absl::Now() + kProbeInterval;
     while (true) {
       const int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
       if (left <= 0 || poll(waiting.data(), waiting.size(), static_cast<int>(left)) <= 0) break;
-      for (size_t i = 0; i < interfaces.size(); ++i) {
-        if (const auto mac = ReadClaim(sockets[i].get(), interfaces, target)) {
-          return std::optional<AddressOwner>({FormatMac(*mac), interfaces[i].name});
-        }
-      }
+      for (const Listener& listener : listeners) ReadClaims(listener, listeners, owners);
+      if (owners.size() == targets.size()) return owners;
     }
   }
-  return std::optional<AddressOwner>();
+  return owners;
+}
+
+absl::Status AnnounceByArp(const ProbeInterface& interface, const IpAddress& address) {
+  HOSTQ_ASSIGN_OR_RETURN(const FileDescriptor fd, OpenOn(interface));
+  Send(fd.get(), interface, EncodeArpAnnouncement(interface.mac, address));
+  return absl::OkStatus();
 }
 
 }  // namespace hostq::agent

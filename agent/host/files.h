@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -59,6 +60,11 @@ class Notes {
   virtual absl::Status Write(NoteLife life, const std::string& name, const std::string& text) = 0;
   // OK if there is none.
   virtual absl::Status Remove(NoteLife life, const std::string& name) = 0;
+  // Waits until no other process has the lock of that name; it is given back with the last copy of
+  // what is returned, or when this process ends.
+  virtual absl::StatusOr<std::shared_ptr<void>> Lock(const std::string& name) = 0;
+  // Whether a process has it, as far as can be seen.
+  virtual bool IsLocked(const std::string& name) = 0;
 };
 
 }  // namespace hostq::agent

@@ -1,12 +1,14 @@
 #pragma once
 
 #include "agent/host/addresses.h"
+#include "agent/host/exports.h"
 #include "agent/host/files.h"
 #include "agent/host/hooks.h"
 #include "agent/host/mounts.h"
 #include "agent/host/quotas.h"
 #include "agent/host/system.h"
 #include "agent/host/users.h"
+#include "agent/host/virtual_services.h"
 
 namespace hostq::agent {
 
@@ -27,6 +29,8 @@ class Host {
   virtual Notes& notes() = 0;
   virtual Hooks& hooks() = 0;
   virtual Reloads& reloads() = 0;
+  virtual Exports& exports() = 0;
+  virtual VirtualServices& virtual_services() = 0;
   virtual System& system() = 0;
 };
 

@@ -1,9 +1,6 @@
 #include <linux/if_addr.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <netlink/errno.h>
-#include <netlink/netlink.h>
-#include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 
 #include <algorithm>
@@ -15,32 +12,14 @@
 #include "absl/strings/str_cat.h"
 #include "agent/host/arp.h"
 #include "agent/host/linux_parts.h"
+#include "agent/host/netlink.h"
 #include "common/base/error.h"
 
 namespace hostq::agent {
 namespace {
 
-struct Deleter {
-  void operator()(nl_sock* socket) const { nl_socket_free(socket); }
-  void operator()(nl_cache* cache) const { nl_cache_free(cache); }
-  void operator()(nl_addr* address) const { nl_addr_put(address); }
-  void operator()(rtnl_addr* address) const { rtnl_addr_put(address); }
-};
-template <typename T>
-using Owned = std::unique_ptr<T, Deleter>;
-
-absl::Status NetlinkError(int error, absl::string_view what) {
-  Reason reason = Reason::kInternal;
-  auto code = absl::StatusCode::kInternal;
-  if (error == -NLE_PERM || error == -NLE_NOACCESS) {
-    reason = Reason::kPermissionDenied;
-    code = absl::StatusCode::kPermissionDenied;
-  } else if (error == -NLE_NOMEM) {
-    reason = Reason::kOutOfResources;
-    code = absl::StatusCode::kResourceExhausted;
-  }
-  return MakeError(code, reason, absl::StrCat(what, ": ", nl_geterror(error)));
-}
+constexpr char kLoopback[] = "lo";
+constexpr uint32_t kForEver = ~0U;  // a lifetime
 
 absl::StatusOr<Owned<nl_sock>> Connect() {
   Owned<nl_sock> socket(nl_socket_alloc());
@@ -94,41 +73,60 @@ class LinuxAddresses final : public Addresses {
 
   absl::Status AddToLoopback(const IpAddress& address) override {
     HOSTQ_ASSIGN_OR_RETURN(const auto socket, Connect());
-    HOSTQ_ASSIGN_OR_RETURN(const auto entry, OnLoopback(address));
+    HOSTQ_ASSIGN_OR_RETURN(const auto entry, Entry(kLoopback, address));
     // The kernel takes such an address as the source of its own connections only if asked to:
     // otherwise an uplink without an address of its own would use it.
     if (!address.v6) rtnl_addr_set_scope(entry.get(), RT_SCOPE_HOST);
     // Duplicate address detection makes no sense on lo, and would delay the address.
     if (address.v6) rtnl_addr_set_flags(entry.get(), IFA_F_NODAD);
-    const int error = rtnl_addr_add(socket.get(), entry.get(), NLM_F_CREATE | NLM_F_EXCL);
-    if (error == 0 || error == -NLE_EXIST) return absl::OkStatus();
-    return NetlinkError(error, absl::StrCat("adding ", address.ToString(), " to lo"));
+    return Add(socket.get(), entry.get(), kLoopback, address);
   }
 
   absl::Status RemoveFromLoopback(const IpAddress& address) override {
+    return RemoveFromInterface(kLoopback, address);
+  }
+
+  absl::Status AddToInterface(const std::string& interface, const IpAddress& address) override {
     HOSTQ_ASSIGN_OR_RETURN(const auto socket, Connect());
-    HOSTQ_ASSIGN_OR_RETURN(const auto entry, OnLoopback(address));
+    HOSTQ_ASSIGN_OR_RETURN(const auto entry, Entry(interface, address));
+    if (address.v6) {
+      // It is to work at once; whether another host has it was asked before, where one can ask.
+      rtnl_addr_set_flags(entry.get(), IFA_F_NODAD);
+      rtnl_addr_set_valid_lifetime(entry.get(), kForEver);
+      rtnl_addr_set_preferred_lifetime(entry.get(), 0);
+    }
+    HOSTQ_RETURN_IF_ERROR(Add(socket.get(), entry.get(), interface, address));
+    if (address.v6) return absl::OkStatus();
+    HOSTQ_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
+    for (const Uplink& uplink : uplinks) {
+      if (uplink.interface.name == interface) return AnnounceByArp(uplink.interface, address);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status RemoveFromInterface(const std::string& interface,
+                                   const IpAddress& address) override {
+    HOSTQ_ASSIGN_OR_RETURN(const auto socket, Connect());
+    HOSTQ_ASSIGN_OR_RETURN(const auto entry, Entry(interface, address));
     const int error = rtnl_addr_delete(socket.get(), entry.get(), 0);
     if (error == 0 || error == -NLE_NOADDR) return absl::OkStatus();
-    return NetlinkError(error, absl::StrCat("removing ", address.ToString(), " from lo"));
+    return NetlinkError(error, absl::StrCat("removing ", address.ToString(), " from ", interface));
   }
 
   absl::StatusOr<std::optional<AddressOwner>> FindOwner(const IpAddress& address) override {
-    if (address.v6) return std::optional<AddressOwner>();
+    HOSTQ_ASSIGN_OR_RETURN(const std::vector<AddressOwner> owners, FindOwners({address}));
+    if (owners.empty()) return std::optional<AddressOwner>();
+    return std::optional<AddressOwner>(owners.front());
+  }
+
+  absl::StatusOr<std::vector<AddressOwner>> FindOwners(
+      const std::vector<IpAddress>& addresses) override {
     HOSTQ_ASSIGN_OR_RETURN(const std::vector<Uplink> uplinks, Uplinks());
-    std::vector<ProbeInterface> asked;
-    for (const Uplink& uplink : uplinks) {
-      for (const IpRange& subnet : uplink.subnets) {
-        if (subnet.Contains(address)) {
-          asked.push_back(uplink.interface);
-          break;
-        }
-      }
+    std::vector<ProbeTarget> targets;
+    for (const IpAddress& address : addresses) {
+      if (!address.v6) targets.push_back({address, InterfacesFor(uplinks, address)});
     }
-    if (asked.empty()) {
-      for (const Uplink& uplink : uplinks) asked.push_back(uplink.interface);
-    }
-    return ProbeByArp(asked, address);
+    return ProbeByArp(targets);
   }
 
   absl::StatusOr<std::vector<ArpSetting>> ArpSettings() override {
@@ -148,9 +146,37 @@ class LinuxAddresses final : public Addresses {
   }
 
  private:
-  static absl::StatusOr<Owned<rtnl_addr>> OnLoopback(const IpAddress& address) {
-    const unsigned index = if_nametoindex("lo");
-    if (index == 0) return ErrnoError(errno, Reason::kInternal, "looking for the interface lo");
+  // Those whose subnet has the address, or else all.
+  static std::vector<ProbeInterface> InterfacesFor(const std::vector<Uplink>& uplinks,
+                                                   const IpAddress& address) {
+    std::vector<ProbeInterface> within, all;
+    for (const Uplink& uplink : uplinks) {
+      all.push_back(uplink.interface);
+      for (const IpRange& subnet : uplink.subnets) {
+        if (subnet.Contains(address)) {
+          within.push_back(uplink.interface);
+          break;
+        }
+      }
+    }
+    return within.empty() ? all : within;
+  }
+
+  static absl::Status Add(nl_sock* socket, rtnl_addr* entry, const std::string& interface,
+                          const IpAddress& address) {
+    const int error = rtnl_addr_add(socket, entry, NLM_F_CREATE | NLM_F_EXCL);
+    if (error == 0 || error == -NLE_EXIST) return absl::OkStatus();
+    return NetlinkError(error, absl::StrCat("adding ", address.ToString(), " to ", interface));
+  }
+
+  // /32 or /128 on an interface.
+  static absl::StatusOr<Owned<rtnl_addr>> Entry(const std::string& interface,
+                                                const IpAddress& address) {
+    const unsigned index = if_nametoindex(interface.c_str());
+    if (index == 0) {
+      return ErrnoError(errno, Reason::kInternal,
+                        absl::StrCat("looking for the interface ", interface));
+    }
     Owned<rtnl_addr> entry(rtnl_addr_alloc());
     const Owned<nl_addr> local(nl_addr_build(address.v6 ? AF_INET6 : AF_INET, address.bytes.data(),
                                              static_cast<size_t>(address.bits()) / 8));

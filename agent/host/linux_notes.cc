@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,6 +78,25 @@ class LinuxNotes final : public Notes {
     }
     return SyncDirectory(path.substr(0, path.rfind('/'))) ? absl::OkStatus()
                                                           : NoteError(errno, "removing", path);
+  }
+
+  absl::StatusOr<std::shared_ptr<void>> Lock(const std::string& name) override {
+    HOSTQ_ASSIGN_OR_RETURN(const std::string path,
+                           PathOf(NoteLife::kUntilReboot, absl::StrCat(name, ".lock")));
+    HOSTQ_RETURN_IF_ERROR(MakeDirectories(path.substr(0, path.rfind('/'))));
+    auto file =
+        std::make_shared<FileDescriptor>(open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+    if (!file->valid() || flock(file->get(), LOCK_EX) != 0) {
+      return NoteError(errno, "locking", path);
+    }
+    return std::shared_ptr<void>(std::move(file));
+  }
+
+  bool IsLocked(const std::string& name) override {
+    const auto path = PathOf(NoteLife::kUntilReboot, absl::StrCat(name, ".lock"));
+    if (!path.ok()) return false;
+    const FileDescriptor file(open(path->c_str(), O_RDONLY | O_CLOEXEC));
+    return file.valid() && flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   }
 
  private:

@@ -18,6 +18,8 @@ std::unique_ptr<Files> MakeLinuxFiles();
 std::unique_ptr<Notes> MakeLinuxNotes(const RealHostOptions& options);
 std::unique_ptr<Hooks> MakeLinuxHooks();
 std::unique_ptr<Reloads> MakeLinuxReloads(const RealHostOptions& options);
+std::unique_ptr<Exports> MakeLinuxExports();
+std::unique_ptr<VirtualServices> MakeLinuxVirtualServices();
 std::unique_ptr<System> MakeLinuxSystem(const RealHostOptions& options);
 
 // The best name for an errno of a file operation, on a share or not.

@@ -18,6 +18,8 @@ class RealHost final : public Host {
         notes_(MakeLinuxNotes(options)),
         hooks_(MakeLinuxHooks()),
         reloads_(MakeLinuxReloads(options)),
+        exports_(MakeLinuxExports()),
+        virtual_services_(MakeLinuxVirtualServices()),
         system_(MakeLinuxSystem(options)) {}
 
   Mounts& mounts() override { return *mounts_; }
@@ -28,6 +30,8 @@ class RealHost final : public Host {
   Notes& notes() override { return *notes_; }
   Hooks& hooks() override { return *hooks_; }
   Reloads& reloads() override { return *reloads_; }
+  Exports& exports() override { return *exports_; }
+  VirtualServices& virtual_services() override { return *virtual_services_; }
   System& system() override { return *system_; }
 
  private:
@@ -39,6 +43,8 @@ class RealHost final : public Host {
   const std::unique_ptr<Notes> notes_;
   const std::unique_ptr<Hooks> hooks_;
   const std::unique_ptr<Reloads> reloads_;
+  const std::unique_ptr<Exports> exports_;
+  const std::unique_ptr<VirtualServices> virtual_services_;
   const std::unique_ptr<System> system_;
 };
 

@@ -303,8 +303,7 @@ void SessionLogic::Keep(const Assignment& assignment) {
   for (auto& [key, item] : KeptAfter(work, RolesFromNames(assignment.roles))) {
     // The journal takes no other names; the manager gives none.
     if (leaving.contains(key) || !IsTaskName(key)) continue;
-    upkeep_.Keep(key, item);
-    pending_.kept[key] = std::move(item);
+    if (upkeep_.Keep(key, item)) pending_.kept[key] = std::move(item);
   }
 }
 

@@ -1,10 +1,12 @@
 #include "agent/upkeep/drift.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/actions/balancing_note.h"
 #include "agent/actions/steps.h"
 #include "common/base/error.h"
 #include "hostq/agent/v1/work.pb.h"
@@ -33,13 +35,65 @@ std::optional<Deviation> LookAtShare(Host& host, const std::vector<Mount>& mount
                                 " instead of ", wanted)};
 }
 
+bool IsBalancer(const KeptItem& item) {
+  return std::find(item.roles.begin(), item.roles.end(), "balancer") != item.roles.end();
+}
+
+// Whether the service is there as it should be, as far as can be seen.
+bool IsThere(const std::vector<VirtualService>& seen, VirtualService wanted) {
+  wanted.persistence = wanted.persistence == 0 ? 0 : 1;
+  return std::find(seen.begin(), seen.end(), wanted) != seen.end();
+}
+
+std::optional<Deviation> CompareBalancing(Host& host,
+                                          const std::vector<InterfaceAddress>& addresses,
+                                          const std::string& key, const v1::BalancingTable& table) {
+  const auto uplink = FindUplink(addresses, table.balancers());
+  if (!uplink.ok()) {
+    return Deviation{key, Reason::kBalancerUplinkMissing, std::string(uplink.status().message())};
+  }
+  const auto incomplete = [&](std::string message) {
+    return Deviation{key, Reason::kBalancingIncomplete, std::move(message)};
+  };
+  std::set<std::string> there;
+  for (const InterfaceAddress& one : addresses) {
+    if (one.interface == *uplink) there.insert(one.address.ToString());
+  }
+  for (const std::string& address : table.addresses()) {
+    if (!there.contains(address)) {
+      return incomplete(absl::StrCat(address, " is not on ", *uplink));
+    }
+  }
+  const auto seen = host.virtual_services().Glimpse();
+  if (!seen.ok()) return incomplete(std::string(seen.status().message()));
+  for (const VirtualService& service : ServicesOf(table)) {
+    if (IsThere(*seen, service)) continue;
+    return incomplete(absl::StrCat("port ", service.port, " of ", service.address.ToString(),
+                                   " is not spread as it should be"));
+  }
+  return std::nullopt;
+}
+
+// What counts is the newest table that the node was given, which may have come since; if its note
+// cannot be read by this process, the one that is kept. What a step changes just now is no
+// deviation.
+std::optional<Deviation> LookAtBalancing(Host& host, const std::vector<InterfaceAddress>& addresses,
+                                         const std::string& key, const v1::BalancingTable& kept) {
+  const auto noted = ReadTable(host);
+  const bool newer = noted.ok() && *noted && (*noted)->revision() > kept.revision();
+  auto deviation = CompareBalancing(host, addresses, key, newer ? **noted : kept);
+  if (IsBalancingLocked(host)) return std::nullopt;
+  return deviation;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Deviation>> FindDrift(Host& host, const Kept& kept) {
   HOSTQ_ASSIGN_OR_RETURN(const std::vector<Mount> mounts, host.mounts().List());
   HOSTQ_ASSIGN_OR_RETURN(const auto addresses, host.addresses().List());
-  std::set<std::string> on_lo;
+  std::set<std::string> on_lo, anywhere;
   for (const InterfaceAddress& one : addresses) {
+    anywhere.insert(one.address.ToString());
     if (one.interface == kLoopback && one.prefix == one.address.bits()) {
       on_lo.insert(one.address.ToString());
     }
@@ -51,9 +105,14 @@ absl::StatusOr<std::vector<Deviation>> FindDrift(Host& host, const Kept& kept) {
     if (work.has_mount_share()) {
       auto deviation = LookAtShare(host, mounts, key, work.mount_share().share());
       if (deviation) found.push_back(*std::move(deviation));
-    } else if (work.has_bind_address() && !on_lo.contains(work.bind_address().address())) {
-      found.push_back({key, Reason::kAddressMissing,
-                       absl::StrCat(work.bind_address().address(), " is not on lo")});
+    } else if (work.has_bind_address()) {
+      const std::string& address = work.bind_address().address();
+      // A balancer may have it on its interface to the network.
+      if (on_lo.contains(address) || (IsBalancer(item) && anywhere.contains(address))) continue;
+      found.push_back({key, Reason::kAddressMissing, absl::StrCat(address, " is not on lo")});
+    } else if (work.has_set_balancing()) {
+      auto deviation = LookAtBalancing(host, addresses, key, work.balancing());
+      if (deviation) found.push_back(*std::move(deviation));
     }
   }
   return found;

@@ -1,6 +1,7 @@
 #include "agent/upkeep/kept.h"
 
 #include "absl/strings/str_cat.h"
+#include "agent/actions/steps.h"
 #include "agent/host/ip_address.h"
 
 namespace hostq::agent {
@@ -13,20 +14,32 @@ std::string AddressKey(const std::string& text) {
 
 std::string ShareKey(const v1::Share& share) { return absl::StrCat("share/", share.name()); }
 
-KeptItem ItemOf(std::string kind, const v1::Work& work) {
-  return {std::move(kind), work.SerializeAsString(), {"app"}};
+KeptItem ItemOf(std::string kind, const v1::Work& work, std::vector<std::string> roles = {"app"}) {
+  return {std::move(kind), work.SerializeAsString(), std::move(roles)};
 }
 
-std::pair<std::string, KeptItem> KeptAddress(const std::string& address) {
+std::pair<std::string, KeptItem> KeptAddress(const std::string& address, const Balancers& balancers,
+                                             const Roles& roles) {
   v1::Work work;
   work.mutable_bind_address()->set_address(address);
-  return {AddressKey(address), ItemOf("bind_address", work)};
+  *work.mutable_bind_address()->mutable_balancers() = balancers;
+  std::vector<std::string> names = {"app"};
+  if (roles.balancer) names.push_back("balancer");
+  return {AddressKey(address), ItemOf("bind_address", work, std::move(names))};
+}
+
+std::pair<std::string, KeptItem> KeptBalancing(const v1::BalancingTable& table) {
+  v1::Work work;
+  work.mutable_set_balancing();
+  *work.mutable_balancing() = table;
+  return {"balancer/services", ItemOf("set_balancing", work, {"balancer"})};
 }
 
 }  // namespace
 
 std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, const Roles& roles) {
   std::vector<std::pair<std::string, KeptItem>> kept;
+  if (roles.balancer && work.has_balancing()) kept.push_back(KeptBalancing(work.balancing()));
   switch (work.kind_case()) {
     case v1::Work::kMountShare:
       // A node that serves the share does not mount it.
@@ -35,15 +48,19 @@ std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, co
       }
       break;
     case v1::Work::kBindAddress:
-      kept.push_back(KeptAddress(work.bind_address().address()));
+      kept.push_back(
+          KeptAddress(work.bind_address().address(), work.bind_address().balancers(), roles));
       break;
     case v1::Work::kAddAccountAddress:
-      if (roles.app) kept.push_back(KeptAddress(work.add_account_address().address()));
+      // A balancer's are kept with its services.
+      if (!roles.app || roles.balancer) break;
+      kept.push_back(KeptAddress(work.add_account_address().address(),
+                                 work.add_account_address().account().balancers(), roles));
       break;
     case v1::Work::kCreateAccount:
-      if (!roles.app) break;
+      if (!roles.app || roles.balancer) break;
       for (const std::string& address : work.create_account().account().addresses()) {
-        kept.push_back(KeptAddress(address));
+        kept.push_back(KeptAddress(address, work.create_account().account().balancers(), roles));
       }
       break;
     default:
@@ -76,6 +93,13 @@ std::vector<std::string> NotKeptSince(const v1::Work& work, const Roles& roles) 
       break;
   }
   return keys;
+}
+
+bool IsOutdated(const KeptItem& item, const KeptItem& kept) {
+  v1::Work mine, other;
+  return item.kind == "set_balancing" && mine.ParseFromString(item.work) &&
+         other.ParseFromString(kept.work) &&
+         mine.balancing().revision() < other.balancing().revision();
 }
 
 std::optional<KeptItem> Undo(const KeptItem& item) {

@@ -11,12 +11,14 @@
 
 namespace hostq::agent {
 
-// What a node keeps is what does not survive a reboot: the shares it mounts and the addresses on
-// lo, each by its resource key ("share/home", "address/203.0.113.10"), with the work that makes it
-// so.
+// What a node keeps is what does not survive a reboot: the shares it mounts, the addresses on lo,
+// and what it balances, each by its resource key ("share/home", "address/203.0.113.10",
+// "balancer/services"), with the work that makes it so.
 
 // What is to be kept once `work` has succeeded on a node with these roles.
 std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, const Roles& roles);
+// Whether `item` is older than what is kept: a balancing table may come late.
+bool IsOutdated(const KeptItem& item, const KeptItem& kept);
 // What is not to be kept any more as soon as `work` has been accepted, so that nothing puts back
 // what it takes away.
 std::vector<std::string> NotKeptSince(const v1::Work& work, const Roles& roles);

@@ -18,6 +18,13 @@ constexpr int kMostTold = 100;
 Upkeep::Upkeep(UpkeepOptions options, Clock& clock)
     : options_(std::move(options)), clock_(clock), next_look_(clock.Monotonic()) {}
 
+bool Upkeep::Keep(const std::string& key, const KeptItem& item) {
+  const auto kept = kept_.find(key);
+  if (kept != kept_.end() && IsOutdated(item, kept->second)) return false;
+  kept_[key] = item;
+  return true;
+}
+
 void Upkeep::Drop(const std::string& key) {
   kept_.erase(key);
   if (open_.erase(key) != 0) tell_ = true;

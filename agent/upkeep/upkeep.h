@@ -39,7 +39,8 @@ class Upkeep {
 
   // What the journal has.
   void Load(Kept kept) { kept_ = std::move(kept); }
-  void Keep(const std::string& key, const KeptItem& item) { kept_[key] = item; }
+  // False: what is kept is newer.
+  bool Keep(const std::string& key, const KeptItem& item);
   void Drop(const std::string& key);
 
   struct Repair {

@@ -167,6 +167,11 @@ constexpr ReasonInfo kReasons[] = {
      "asked to unmount what hostq did not mount",
      "hostq did not mount it and will not unmount it: unmount it by hand if that is right, then: "
      "hostq command retry COMMAND"},
+    {Reason::kShareExportFailed, "SHARE_EXPORT_FAILED", ReasonClass::kEnvironment,
+     Owner::kFileServer, "the storage node cannot export the share",
+     "see what it says: exportfs -rav on NODE; the directory must exist, on a file system that NFS "
+     "can "
+     "export"},
     {Reason::kQuotaSetNotPermitted, "QUOTA_SET_NOT_PERMITTED", ReasonClass::kEnvironment,
      Owner::kFileServer, "the file server's rquotad does not permit setting quotas",
      "start rpc.rquotad with -S on the file server (Debian: RPCRQUOTADOPTS=\"-S\" in "
@@ -301,6 +306,17 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kHookDirectoryUnsafe, "HOOK_DIRECTORY_UNSAFE", ReasonClass::kEnvironment, Owner::kNode,
      "others than root could change the directory with the hooks",
      "on NODE: chown root:root DIRECTORY; chmod go-w DIRECTORY"},
+    {Reason::kKernelWithoutIpvs, "KERNEL_WITHOUT_IPVS", ReasonClass::kEnvironment, Owner::kNode,
+     "the balancer's kernel has no virtual services",
+     "load the module on NODE: modprobe ip_vs; in a container: on its host"},
+    {Reason::kBalancerUplinkMissing, "BALANCER_UPLINK_MISSING", ReasonClass::kEnvironment,
+     Owner::kNode, "no interface of the balancer has its cluster address",
+     "put the address that hostq node show NODE tells on NODE's network interface; if NODE has "
+     "another one now: hostq node remove NODE; then add it again"},
+    {Reason::kBalancingIncomplete, "BALANCING_INCOMPLETE", ReasonClass::kEnvironment,
+     Owner::kAdministrator, "virtual services or their addresses are missing on the balancer",
+     "send the balancer its table again: hostq balancer set --wait; or let its agent put them back "
+     "(policy.repair)"},
     {Reason::kInvalidArgument, "INVALID_ARGUMENT", ReasonClass::kRefusal, Owner::kRequester,
      "a field is missing or makes no sense", "correct the field that the message names"},
     {Reason::kInvalidDomain, "INVALID_DOMAIN", ReasonClass::kRefusal, Owner::kRequester,
@@ -400,6 +416,9 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kRateLimited, "RATE_LIMITED", ReasonClass::kRefusal, Owner::kRequester,
      "more requests than one caller may send in that time",
      "send the same request again after the time that the answer names"},
+    {Reason::kBalancerExists, "BALANCER_EXISTS", ReasonClass::kRefusal, Owner::kRequester,
+     "the cluster has a balancer already",
+     "leave the role out; or remove the other balancer first: hostq node remove NODE"},
 };
 
 }  // namespace

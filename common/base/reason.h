@@ -60,6 +60,7 @@ enum class Reason : int {
   kHomeLayout = 112,
   kShareRootSquashed = 113,
   kShareNotOurs = 114,
+  kShareExportFailed = 115,
   kQuotaSetNotPermitted = 130,
   kQuotaServiceUnreachable = 131,
   kQuotaNotEnabled = 132,
@@ -97,6 +98,9 @@ enum class Reason : int {
   kHookDeferred = 222,
   kHookReloadFailed = 223,
   kHookDirectoryUnsafe = 224,
+  kKernelWithoutIpvs = 240,
+  kBalancerUplinkMissing = 241,
+  kBalancingIncomplete = 242,
   kInvalidArgument = 300,
   kInvalidDomain = 301,
   kInvalidUserName = 302,
@@ -132,6 +136,7 @@ enum class Reason : int {
   kAddressInUse = 332,
   kShareInUse = 333,
   kRateLimited = 334,
+  kBalancerExists = 335,
 };
 
 // What follows from a failure on a node.

@@ -57,9 +57,9 @@ TOML
     >>"$LAB_LOGS/storage1/hostq-manager.log" 2>&1 || lab_fail "hostq-manager init failed"
 }
 
-join_node() { # HOST ROLE ADDRESS
+join_node() { # HOST ROLES ADDRESS [OPTION...]
   local command
-  command=$(on storage1 hostq node add "$1" --role "$2" --address "$3" --output json |
+  command=$(on storage1 hostq node add "$1" --role "$2" --address "$3" "${@:4}" --output json |
     jq -r '.joinCommand // empty')
   [[ $command ]] || { lab_fail "hostq node add $1 gave no join command"; return; }
   system_user "$1" hostq-agent || return

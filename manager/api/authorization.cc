@@ -28,6 +28,7 @@ constexpr MethodRule kRules[] = {
     {"hostq.v1.CommandService.SkipCommand", Listener::kAdministration},
     {"hostq.v1.EventService.WatchEvents", Listener::kAdministration},
     {"hostq.v1.NodeService.CreateNode", Listener::kAdministration},
+    {"hostq.v1.NodeService.GetBalancing", Listener::kAdministration},
     {"hostq.v1.NodeService.GetNode", Listener::kAdministration},
     {"hostq.v1.NodeService.ListNodes", Listener::kAdministration},
     {"hostq.v1.NodeService.PauseNode", Listener::kAdministration},

@@ -148,7 +148,8 @@ grpc::ServerUnaryReactor* NodeService::PauseNode(grpc::CallbackServerContext* co
   ChangeNode(
       request->name(), actor,
       [this, request, actor](const Now& now) {
-        return backend_.cluster.PauseNode(request->name(), request->note(), actor, now);
+        return backend_.cluster.PauseNode(request->name(), request->note(), actor, now,
+                                          request->drain());
       },
       response, done);
   return reactor;
@@ -186,6 +187,19 @@ grpc::ServerUnaryReactor* NodeService::RemoveNode(grpc::CallbackServerContext* c
           return backend_.cluster.RemoveNode(request->name(), unfinished, request->force(), actor);
         },
         actor, done);
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::GetBalancing(grpc::CallbackServerContext* context,
+                                                    const v1::GetBalancingRequest*,
+                                                    v1::Balancing* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  if (!Admit(backend_, *context, done)) return reactor;
+  backend_.engine.Read([this, response, done](const LiveQueue&, const Now&) {
+    *response = backend_.cluster.ShowBalancing();
+    done(absl::OkStatus());
   });
   return reactor;
 }

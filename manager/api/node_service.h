@@ -39,6 +39,9 @@ class NodeService final : public v1::NodeService::CallbackService {
   grpc::ServerUnaryReactor* RemoveNode(grpc::CallbackServerContext* context,
                                        const v1::RemoveNodeRequest* request,
                                        v1::RemoveNodeResponse* response) override;
+  grpc::ServerUnaryReactor* GetBalancing(grpc::CallbackServerContext* context,
+                                         const v1::GetBalancingRequest* request,
+                                         v1::Balancing* response) override;
 
  private:
   // Answers with the node as it is now, or with NOT_FOUND (UNKNOWN_NODE).

@@ -178,6 +178,11 @@ absl::StatusOr<v1::RemoveNodeResponse> Client::RemoveNode(const v1::RemoveNodeRe
                                                    &v1::NodeService::Stub::RemoveNode, request);
 }
 
+absl::StatusOr<v1::Balancing> Client::GetBalancing() {
+  return connection_->Call<v1::Balancing>(*connection_->nodes, &v1::NodeService::Stub::GetBalancing,
+                                          v1::GetBalancingRequest());
+}
+
 absl::StatusOr<v1::Account> Client::GetAccount(const std::string& domain) {
   v1::GetAccountRequest request;
   request.set_domain(domain);

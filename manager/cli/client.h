@@ -57,6 +57,7 @@ class Client {
   absl::StatusOr<v1::Node> PauseNode(const v1::PauseNodeRequest& request);
   absl::StatusOr<v1::Node> ResumeNode(const std::string& name);
   absl::StatusOr<v1::RemoveNodeResponse> RemoveNode(const v1::RemoveNodeRequest& request);
+  absl::StatusOr<v1::Balancing> GetBalancing();
 
   absl::StatusOr<v1::Account> GetAccount(const std::string& domain);
   absl::StatusOr<v1::ListAccountsResponse> ListAccounts(const v1::ListAccountsRequest& request);

@@ -10,6 +10,7 @@ void AddAccountCommands(CLI::App& root, Tool& tool);
 void AddShareCommands(CLI::App& root, Tool& tool);
 void AddQuotaCommands(CLI::App& root, Tool& tool);
 void AddAddressCommands(CLI::App& root, Tool& tool);
+void AddBalancerCommands(CLI::App& root, Tool& tool);
 void AddCommandCommands(CLI::App& root, Tool& tool);
 // stuck, explain
 void AddFindingCommands(CLI::App& root, Tool& tool);

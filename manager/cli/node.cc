@@ -19,6 +19,7 @@ struct NodeOptions {
   std::string name;
   std::vector<std::string> roles;
   std::string address;
+  std::string second_address;
   absl::Duration token_ttl = absl::Minutes(15);
   std::string note;
   bool force = false;
@@ -78,6 +79,7 @@ absl::StatusOr<int> Add(Tool& tool, const NodeOptions& options) {
   v1::CreateNodeRequest request;
   request.set_name(options.name);
   request.set_address(options.address);
+  request.set_second_address(options.second_address);
   for (const std::string& name : options.roles) {
     v1::Node::Role role{};
     const bool known = v1::Node::Role_Parse(absl::AsciiStrToUpper(name), &role);
@@ -133,32 +135,46 @@ absl::StatusOr<int> Pause(Tool& tool, const NodeOptions& options) {
                                  Clean(node.name())));
 }
 
+// Whether the balancers have the table of this revision; so if there are none.
+absl::StatusOr<bool> IsBalanced(Tool& tool, uint64_t revision) {
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Balancing balancing, tool.client().GetBalancing());
+  return balancing.balancers().empty() || balancing.confirmed_revision() >= revision;
+}
+
 // A node that is offline with tasks is waited for: only it knows what became of them.
 absl::StatusOr<int> Drain(Tool& tool, const NodeOptions& options) {
   v1::PauseNodeRequest request;
   request.set_name(options.name);
   request.set_note(options.note);
+  request.set_drain(true);
   tool.names = {{"NODE", options.name}};
   HOSTQ_ASSIGN_OR_RETURN(v1::Node node, tool.client().PauseNode(request));
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Balancing balancing, tool.client().GetBalancing());
   const absl::Duration start = tool.clock.Monotonic();
   int shown = -1;
-  while (node.tasks_in_flight() > 0) {
+  while (true) {
+    HOSTQ_ASSIGN_OR_RETURN(const bool balanced, IsBalanced(tool, balancing.revision()));
+    if (node.tasks_in_flight() == 0 && balanced) break;
+    const std::string waits = balanced ? "" : "; the balancer does not know of it yet";
     if (node.tasks_in_flight() != shown) {
       shown = node.tasks_in_flight();
-      tool.Note(absl::StrCat(Clean(node.name()), " is paused and works on ", shown, " tasks ..."));
+      const std::string works = shown == 0 ? "" : absl::StrCat(" and works on ", shown, " tasks");
+      tool.Note(absl::StrCat(Clean(node.name()), " is paused", works, waits, " ..."));
     }
     if (tool.clock.Monotonic() - start >= options.submit.wait.timeout) {
       PrintState(tool, node,
-                 absl::StrCat("still has ", shown, " tasks; it stays paused.\n",
+                 absl::StrCat("still has ", shown, " tasks", waits, "; it stays paused.\n",
                               "what they do: hostq node show ", Clean(node.name())));
       return kTimedOut;
     }
     absl::SleepFor(absl::Milliseconds(500));
     HOSTQ_ASSIGN_OR_RETURN(node, tool.client().GetNode(options.name));
   }
-  return PrintState(tool, node,
-                    absl::StrCat("is drained: it has no task and gets none.\n",
-                                 "let it go on: hostq node resume ", Clean(node.name())));
+  return PrintState(
+      tool, node,
+      absl::StrCat("is drained: it has no task and gets none",
+                   balancing.balancers().empty() ? "" : ", nor new connections from the balancer",
+                   ".\nlet it go on: hostq node resume ", Clean(node.name())));
 }
 
 absl::StatusOr<int> Resume(Tool& tool, const NodeOptions& options) {
@@ -174,14 +190,16 @@ absl::StatusOr<int> Remove(Tool& tool, const NodeOptions& options) {
   request.set_name(options.name);
   request.set_force(options.force);
   tool.names = {{"NODE", options.name}};
+  const absl::StatusOr<v1::Balancing> balancing = tool.client().GetBalancing();
   HOSTQ_ASSIGN_OR_RETURN(const v1::RemoveNodeResponse response, tool.client().RemoveNode(request));
   if (tool.json) {
     tool.PrintJson(response);
     return kDone;
   }
-  // What is not known of the shares is left out: the node is removed all the same.
+  // What is not known of these is left out: the node is removed all the same.
   const absl::StatusOr<v1::ListSharesResponse> shares = tool.client().ListShares();
-  tool.Print(RenderRemoved(options.name, shares.ok() ? *shares : v1::ListSharesResponse()));
+  tool.Print(RenderRemoved(options.name, shares.ok() ? *shares : v1::ListSharesResponse(),
+                           balancing.ok() ? *balancing : v1::Balancing()));
   return kDone;
 }
 
@@ -221,6 +239,8 @@ void AddMembership(CLI::App& group, Tool& tool) {
       ->type_name("app|storage|balancer|database");
   AddText(add, "--address", options->address, "ADDRESS", "its address inside the cluster")
       ->required();
+  AddText(add, "--second-address", options->second_address, "ADDRESS",
+          "its address of the other family, if the balancer is to send it what comes for that one");
   AddTokenTtl(add, *options);
 
   options = std::make_shared<NodeOptions>();
@@ -266,7 +286,8 @@ void AddNodeCommands(CLI::App& root, Tool& tool) {
   options = std::make_shared<NodeOptions>();
   options->note = "drained";
   CLI::App& drain = AddOne(group, tool, options, Drain, "drain",
-                           "pause a node and wait until it has finished what it has",
+                           "pause a node, let the balancer send it no new connections, and wait "
+                           "until it has finished its tasks",
                            "hostq node drain web2 --note 'new kernel' --timeout 10m");
   AddText(drain, "--note", options->note, "WHY", "shown wherever something waits for it");
   AddSpan(drain, "--timeout", options->submit.wait.timeout,

@@ -1,5 +1,8 @@
 #include "manager/cli/node_view.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "manager/cli/table.h"
@@ -86,11 +89,14 @@ std::string RenderNode(const v1::Node& node, const View& view) {
                 {since.empty() ? StateText(node) : absl::StrCat(StateText(node), " for ", since),
                  ColourOf(node)}});
   if (!node.paused_by().empty() || !node.pause_note().empty()) {
-    table.AddRow(
-        {"Paused", absl::StrCat("by ", Clean(node.paused_by()), ": ", Clean(node.pause_note()))});
+    table.AddRow({node.drained() ? "Drained" : "Paused",
+                  absl::StrCat("by ", Clean(node.paused_by()), ": ", Clean(node.pause_note()))});
   }
   table.AddRow({"Roles", RolesText(node)});
-  table.AddRow({"Address", Clean(node.address())});
+  table.AddRow(
+      {"Address", node.second_address().empty()
+                      ? Clean(node.address())
+                      : absl::StrCat(Clean(node.address()), ", ", Clean(node.second_address()))});
   table.AddRow({"Added", TimeText(node.create_time(), view.zone)});
   const bool joined = node.join_time().seconds() != 0;
   table.AddRow({"Joined", joined ? TimeText(node.join_time(), view.zone)
@@ -107,7 +113,8 @@ std::string RenderNode(const v1::Node& node, const View& view) {
   return absl::StrCat(table.Render(view.width, view.colour), "\n", RenderChecks(node, view));
 }
 
-std::string RenderRemoved(const std::string& name, const v1::ListSharesResponse& shares) {
+std::string RenderRemoved(const std::string& name, const v1::ListSharesResponse& shares,
+                          const v1::Balancing& balancing) {
   std::string out = absl::StrCat(
       Clean(name), " was removed; its certificate is void.\n", "Nothing was undone on ",
       Clean(name),
@@ -120,6 +127,16 @@ std::string RenderRemoved(const std::string& name, const v1::ListSharesResponse&
   for (const v1::Share& share : shares.shares()) {
     // By its source: below the mount point a file server has the files themselves.
     absl::StrAppend(&out, "  umount ", Clean(share.source()), "\n");
+  }
+  const bool balancer = std::find(balancing.balancers().begin(), balancing.balancers().end(),
+                                  name) != balancing.balancers().end();
+  if (!balancer) return out;
+  absl::StrAppend(&out, "  ipvsadm --clear\n");
+  for (const std::string& address : balancing.addresses()) {
+    const std::string own =
+        absl::StrCat(Clean(address), absl::StrContains(address, ':') ? "/128" : "/32");
+    absl::StrAppend(&out, "  ip -o addr show to ", own, " | awk '{ print $2 }' | ",
+                    "xargs -r -n 1 ip addr del ", own, " dev\n");
   }
   return out;
 }

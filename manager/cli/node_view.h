@@ -15,7 +15,9 @@ std::string RenderNode(const v1::Node& node, const View& view);
 // The checks of the last preflight as a table.
 std::string RenderChecks(const v1::Node& node, const View& view);
 
-// What `hostq node remove` prints: what stays on the node, and how to clean it.
-std::string RenderRemoved(const std::string& name, const v1::ListSharesResponse& shares);
+// What `hostq node remove` prints: what stays on the node, and how to clean it. `balancing`: as it
+// was before.
+std::string RenderRemoved(const std::string& name, const v1::ListSharesResponse& shares,
+                          const v1::Balancing& balancing = {});
 
 }  // namespace hostq::cli

@@ -13,6 +13,7 @@ struct ShareOptions {
   std::string source;
   std::string mount_point;
   std::string nfs_version;
+  bool exported = false;
   SubmitOptions submit;
 };
 
@@ -23,6 +24,7 @@ absl::StatusOr<int> Mount(Tool& tool, const ShareOptions& options) {
   mount.set_source(options.source);
   mount.set_mount_point(options.mount_point);
   mount.set_nfs_version(options.nfs_version);
+  mount.set_exported(options.exported);
   tool.names = {{"SHARE", options.name}, {"MOUNTPOINT", options.mount_point}};
   return Submit(tool, options.submit, spec);
 }
@@ -47,10 +49,11 @@ absl::StatusOr<int> List(Tool& tool, const ShareOptions&) {
   Table table({{"NAME", Table::Fit::kCut},
                {"SOURCE", Table::Fit::kWrap},
                {"MOUNT POINT", Table::Fit::kWrap},
-               {"NFS"}});
+               {"NFS"},
+               {"EXPORTED"}});
   for (const v1::Share& share : response.shares()) {
     table.AddRow({Clean(share.name()), Clean(share.source()), Clean(share.mount_point()),
-                  Clean(share.nfs_version())});
+                  Clean(share.nfs_version()), share.exported() ? "by hostq" : ""});
   }
   tool.Print(table.Render(tool.terminal.width, tool.terminal.colour));
   return kDone;
@@ -69,6 +72,8 @@ void AddShareCommands(CLI::App& root, Tool& tool) {
       ->required();
   AddText(mount, "--at", options->mount_point, "PATH", "where, on every node")->required();
   AddText(mount, "--nfs-version", options->nfs_version, "VERSION", "4.2 (the default), 4.1 or 3");
+  mount.add_flag("--export", options->exported,
+                 "the storage node named in the source exports it to the nodes that mount it");
   AddSubmitOptions(mount, tool, options->submit);
   OnRun(mount, tool, options, Mount);
 

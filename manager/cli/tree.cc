@@ -167,6 +167,7 @@ std::unique_ptr<CLI::App> MakeTree(Tool& tool) {
   AddShareCommands(*root, tool);
   AddQuotaCommands(*root, tool);
   AddAddressCommands(*root, tool);
+  AddBalancerCommands(*root, tool);
   AddCommandCommands(*root, tool);
   AddFindingCommands(*root, tool);
   AddNodeCommands(*root, tool);

@@ -20,6 +20,7 @@ constexpr char kToken[] = "token";
 constexpr char kPause[] = "pause";
 constexpr char kCluster[] = "cluster";
 constexpr char kCounters[] = "counters";
+constexpr char kBalancing[] = "balancing";
 
 template <typename Row>
 const Row* FindIn(const std::map<std::string, Row, std::less<>>& rows, absl::string_view key) {
@@ -109,11 +110,16 @@ absl::Status Cluster::LoadRow(const ResourceChange& row) {
     if (counters_.ParseFromString(*row.data)) return absl::OkStatus();
     return Unreadable(row, "cannot be read");
   }
+  if (row.kind == kCluster && row.key == kBalancing) {
+    if (balancing_.ParseFromString(*row.data)) return absl::OkStatus();
+    return Unreadable(row, "cannot be read");
+  }
   return Unreadable(row, "is of a kind that this version does not know");
 }
 
 void Cluster::Put(storage::v1::Node row, ChangeSet& changes) {
   std::string key = row.node().name();
+  Remember(kNode, key);
   StoreRow(kNode, std::move(key), std::move(row), nodes_, changes);
 }
 
@@ -149,6 +155,10 @@ void Cluster::Put(storage::v1::Pause row, ChangeSet& changes) {
 
 void Cluster::PutCounters(ChangeSet& changes) {
   changes.resources.push_back({kCluster, kCounters, counters_.SerializeAsString()});
+}
+
+void Cluster::PutBalancing(ChangeSet& changes) {
+  changes.resources.push_back({kCluster, kBalancing, balancing_.SerializeAsString()});
 }
 
 void Cluster::EraseAccount(const std::string& domain, ChangeSet& changes) {
@@ -197,10 +207,12 @@ void Cluster::ErasePause(const std::string& key, ChangeSet& changes) {
   pauses_.erase(key);
 }
 
-// Plans change neither nodes, nor tokens, nor pauses.
+// Plans change neither tokens nor pauses, and add or remove no node.
 void Cluster::Remember(const char* kind, const std::string& key) {
   if (before_ == nullptr) return;
-  if (kind == kAccount) {
+  if (kind == kNode) {
+    before_->push_back({kind, key, DataIn(nodes_, key)});
+  } else if (kind == kAccount) {
     before_->push_back({kind, key, DataIn(accounts_, key)});
   } else if (kind == kShare) {
     before_->push_back({kind, key, DataIn(shares_, key)});
@@ -229,11 +241,13 @@ absl::StatusOr<PlannedCommand> Cluster::TryPlan(const v1::CommandSpec& spec,
                                                 const Now& now) {
   std::vector<ResourceChange> before;
   const storage::v1::Counters counters = counters_;
+  const storage::v1::Balancing balancing = balancing_;
   before_ = &before;
   absl::StatusOr<PlannedCommand> plan = Plan(spec, nodes, now);
   before_ = nullptr;
   for (auto row = before.rbegin(); row != before.rend(); ++row) TakeBack(*row);
   counters_ = counters;
+  balancing_ = balancing;
   return plan;
 }
 
@@ -303,6 +317,8 @@ std::vector<ResourceChange> Cluster::Rows() const {
   AddRows(kPause, pauses_, rows);
   const std::string counters = counters_.SerializeAsString();
   if (!counters.empty()) rows.push_back({kCluster, kCounters, counters});
+  const std::string balancing = balancing_.SerializeAsString();
+  if (!balancing.empty()) rows.push_back({kCluster, kBalancing, balancing});
   return rows;
 }
 

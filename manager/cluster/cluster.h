@@ -46,6 +46,9 @@ class Cluster final : public Resources {
     uint32_t uid_max = 59999;
     // ADDRESS:PORT of the sessions, as nodes are told when they join.
     std::string agents_address;
+    // Revisions of balancing tables begin here at least. Above all that were given before: a store
+    // restored from a backup does not know how high they were.
+    uint64_t revision_floor = 0;
   };
 
   // `rows` are those of the store. Errors: INVALID_ARGUMENT (options), DATA_LOSS (a row that cannot
@@ -70,7 +73,8 @@ class Cluster final : public Resources {
   // A preflight's steps become the node's checks; the node is admitted when none failed.
   ChangeSet AttemptEnded(const Command& command, const Task& task, const Attempt& attempt) override;
   // The account is active, suspended, gone; the share or address is gone. What was planned is taken
-  // back if no node ever got a task of the command.
+  // back if no node ever got a task of the command; a balancer that was to get a table with it gets
+  // one without.
   ChangeSet CommandFinished(const Command& command) override;
   // A preflight, until the node has passed one.
   std::optional<PlannedCommand> NodeConnected(const NodeState& node) override;
@@ -81,7 +85,7 @@ class Cluster final : public Resources {
   // Adds a node, or changes one that has not joined. `token` is its join token (id, secret_hash and
   // expire_time set); older ones of the node are void from then on.
   // Errors: INVALID_ARGUMENT, ALREADY_EXISTS (NODE_EXISTS: it has joined, or another node has the
-  // address), FAILED_PRECONDITION (ADDRESS_IN_USE: an account has it).
+  // address), FAILED_PRECONDITION (ADDRESS_IN_USE: an account has it; BALANCER_EXISTS).
   absl::StatusOr<ChangeSet> AddNode(const v1::CreateNodeRequest& request,
                                     const storage::v1::Token& token, absl::string_view actor,
                                     const Now& now);
@@ -93,9 +97,10 @@ class Cluster final : public Resources {
   // Errors: NOT_FOUND, FAILED_PRECONDITION (NODE_HAS_TASKS, unless `force`).
   absl::StatusOr<ChangeSet> RemoveNode(absl::string_view name, int unfinished_tasks, bool force,
                                        absl::string_view actor);
+  // `drain`: the balancers send it no new connections either, until it is resumed.
   // Errors: NOT_FOUND, INVALID_ARGUMENT (no note, or longer than 500 characters).
   absl::StatusOr<ChangeSet> PauseNode(absl::string_view name, absl::string_view note,
-                                      absl::string_view actor, const Now& now);
+                                      absl::string_view actor, const Now& now, bool drain = false);
   // No change if it is not paused. Errors: NOT_FOUND.
   absl::StatusOr<ChangeSet> ResumeNode(absl::string_view name, absl::string_view actor);
   // The node is no target of new commands and gets no tasks. Errors: NOT_FOUND.
@@ -142,6 +147,7 @@ class Cluster final : public Resources {
   const storage::v1::Node* FindNode(absl::string_view name) const;
   const storage::v1::Account* FindAccount(absl::string_view domain) const;
   const storage::v1::Share* FindShare(absl::string_view name) const;
+  v1::Balancing ShowBalancing() const;
   // At most `limit` accounts whose domain is greater than `after`, by domain.
   std::vector<const storage::v1::Account*> AccountsAfter(absl::string_view after,
                                                          size_t limit) const;
@@ -170,13 +176,14 @@ class Cluster final : public Resources {
   void Put(storage::v1::Token row, ChangeSet& changes);
   void Put(storage::v1::Pause row, ChangeSet& changes);
   void PutCounters(ChangeSet& changes);
+  void PutBalancing(ChangeSet& changes);
   void EraseNode(const std::string& name, ChangeSet& changes);
   void EraseAccount(const std::string& domain, ChangeSet& changes);
   void EraseShare(const std::string& name, ChangeSet& changes);
   void EraseAddress(const std::string& address, ChangeSet& changes);
   void EraseTokensOf(absl::string_view node, ChangeSet& changes);
   void ErasePause(const std::string& key, ChangeSet& changes);
-  // What an account, share, address or counter was before it is changed, while a plan is tried.
+  // What a node, account, share or address was before it is changed, while a plan is tried.
   void Remember(const char* kind, const std::string& key);
   void TakeBack(const ResourceChange& before);
   void Index(const storage::v1::Account& row, bool add);
@@ -184,6 +191,10 @@ class Cluster final : public Resources {
   // nodes.cc
   absl::Status CheckNewToken(const storage::v1::Token& token) const;
   void ForgetNode(const std::string& name, ChangeSet& changes);
+  // Of a node named `node`. NODE_EXISTS, ADDRESS_IN_USE.
+  absl::Status CheckAddressFree(absl::string_view field, const std::string& address,
+                                absl::string_view node) const;
+  absl::Status CheckNoOtherBalancer(absl::string_view node) const;
 
   // plan.cc
   using Roles = std::vector<v1::Node::Role>;
@@ -246,6 +257,49 @@ class Cluster final : public Resources {
   // The stored one, or one to be stored.
   storage::v1::Address AddressRow(const std::string& address) const;
 
+  // plan_balancing.cc
+  absl::StatusOr<PlannedCommand> PlanSetBalancing(const v1::SetBalancing& request);
+  absl::Status ChangeSettings(const v1::SetBalancing& request, v1::BalancingSettings& settings,
+                              std::vector<storage::v1::Node>& weighed) const;
+  v1::BalancingSettings Settings() const;
+  // The balancers' own addresses.
+  std::vector<std::string> BalancerAddresses() const;
+  // Accounts', each once, in order.
+  std::vector<std::string> VirtualAddresses() const;
+  std::vector<v1::RealServer> RealServers() const;
+  // Of an app node that passed its first preflight: 0 if there are accounts it never heard of.
+  uint32_t FirstWeight(const storage::v1::Node& node) const;
+  agent::v1::BalancingTable BalancingTable() const;
+  void RaiseRevision(ChangeSet& changes);
+  // Adds the balancers to a command that changes the accounts' addresses (or, if it does not, while
+  // an earlier table is not on all of them): the table as it is now, and a task for each of them,
+  // after all others or before them. A balancer that has a task already does both in one.
+  enum class BalancersCome { kFirst, kLast };
+  void AddBalancers(bool changed, BalancersCome when, Draft& draft);
+  // A command that brings the table as it is now, as a new revision, to these nodes.
+  PlannedCommand SetBalancingOn(const std::vector<std::string>& nodes,
+                                const v1::SetBalancing& request, ChangeSet changes);
+  // For what changes without a command: one of the manager's own. `to_app`: who the balancers are
+  // has changed, and the app nodes are told.
+  void Rebalance(bool to_app, ChangeSet& changes);
+  void BalancingFinished(const Command& command, const agent::v1::BalancingTable& told,
+                         ChangeSet& changes);
+
+  // plan_exports.cc
+  absl::StatusOr<PlannedCommand> PlanSetExports();
+  // The storage node that has it; null: none of the cluster.
+  const storage::v1::Node* ServerOf(const v1::Share& share) const;
+  absl::Status CheckExported(const v1::Share& share) const;
+  bool AnyExported() const;
+  agent::v1::ExportTable ExportTable() const;
+  void RaiseExportsRevision(ChangeSet& changes);
+  // Adds the storage nodes, with the list as it is now, to a command that mounts (`first`: exported
+  // before it is mounted) or unmounts (exported until then).
+  void AddExporters(bool first, Draft& draft);
+  // A command of the manager's own, if hostq exports anything.
+  void Reexport(ChangeSet& changes);
+  void ExportsFinished(const Command& command, ChangeSet& changes);
+
   // plan_node.cc
   absl::StatusOr<PlannedCommand> PlanPreflight(absl::Span<const std::string> nodes) const;
   PlannedCommand PreflightOn(const std::vector<std::string>& nodes) const;
@@ -276,6 +330,7 @@ class Cluster final : public Resources {
   std::map<std::string, storage::v1::Token, std::less<>> tokens_;
   std::map<std::string, storage::v1::Pause, std::less<>> pauses_;
   storage::v1::Counters counters_;
+  storage::v1::Balancing balancing_;
 
   // Indexes of accounts_.
   absl::flat_hash_map<std::string, std::string> users_;  // domain by user

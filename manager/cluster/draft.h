@@ -39,6 +39,10 @@ std::vector<std::string> NodesOf(const std::vector<PlannedTask>& tasks);
 
 bool HasRole(const storage::v1::Node& node, v1::Node::Role role);
 inline bool HasJoined(const storage::v1::Node& node) { return node.node().has_join_time(); }
+// "10.0.0.11" and, if it has one, its second address.
+std::vector<std::string> AddressesOf(const v1::Node& node);
+// What comes to accounts' addresses may be sent to it, with its weight.
+bool IsRealServer(const storage::v1::Node& node);
 inline bool IsWanted(const storage::v1::Address& address) {
   return address.everywhere() || address.nodes_size() != 0;
 }

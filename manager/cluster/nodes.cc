@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/error.h"
@@ -25,21 +26,35 @@ absl::StatusOr<std::set<v1::Node::Role>> NormalRoles(const v1::CreateNodeRequest
   std::set<v1::Node::Role> roles;
   for (const int value : request.roles()) {
     const auto role = static_cast<v1::Node::Role>(value);
-    if (role != v1::Node::APP && role != v1::Node::STORAGE) {
+    if (role != v1::Node::APP && role != v1::Node::STORAGE && role != v1::Node::BALANCER) {
       const std::string name = v1::Node::Role_IsValid(value) ? RoleName(role) : absl::StrCat(value);
-      return InvalidField(Reason::kInvalidArgument, "roles",
-                          absl::StrCat("\"", name, "\" does nothing yet; wanted: app, storage"));
+      return InvalidField(
+          Reason::kInvalidArgument, "roles",
+          absl::StrCat("\"", name, "\" does nothing yet; wanted: app, storage, balancer"));
     }
     roles.insert(role);
   }
   if (roles.empty()) {
-    return InvalidField(Reason::kInvalidArgument, "roles", "missing; wanted: app, storage or both");
+    return InvalidField(Reason::kInvalidArgument, "roles",
+                        "missing; wanted: app, storage, balancer, or several of them");
   }
   return roles;
 }
 
 absl::Status Exists(absl::string_view message) {
   return MakeError(absl::StatusCode::kAlreadyExists, Reason::kNodeExists, message);
+}
+
+// Empty: none was given.
+absl::StatusOr<std::string> SecondAddress(const v1::CreateNodeRequest& request,
+                                          const std::string& first) {
+  if (request.second_address().empty()) return std::string();
+  HOSTQ_ASSIGN_OR_RETURN(std::string second,
+                         NormalNodeAddress("second_address", request.second_address()));
+  if (absl::StrContains(first, ':') != absl::StrContains(second, ':')) return second;
+  return InvalidField(Reason::kInvalidAddress, "second_address",
+                      absl::StrCat(second, " is of the same family as ", first,
+                                   "; wanted: one IPv4 and one IPv6 address"));
 }
 
 Event NodeEvent(EventType type, absl::string_view node, absl::string_view actor,
@@ -53,6 +68,12 @@ Event NodeEvent(EventType type, absl::string_view node, absl::string_view actor,
 }
 
 }  // namespace
+
+std::vector<std::string> AddressesOf(const v1::Node& node) {
+  std::vector<std::string> addresses = {node.address()};
+  if (!node.second_address().empty()) addresses.push_back(node.second_address());
+  return addresses;
+}
 
 bool HasRole(const storage::v1::Node& node, v1::Node::Role role) {
   return std::find(node.node().roles().begin(), node.node().roles().end(), role) !=
@@ -97,22 +118,19 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
   HOSTQ_ASSIGN_OR_RETURN(const std::set<v1::Node::Role> roles, NormalRoles(request));
   HOSTQ_ASSIGN_OR_RETURN(const std::string address,
                          NormalNodeAddress("address", request.address()));
+  HOSTQ_ASSIGN_OR_RETURN(const std::string second, SecondAddress(request, address));
   const storage::v1::Node* old = FindNode(request.name());
   if (old != nullptr && HasJoined(*old)) {
     return Exists(absl::StrCat("name: node ", request.name(),
                                " has joined; to join it again: hostq node rejoin ",
                                request.name()));
   }
-  for (const auto& [name, node] : nodes_) {
-    if (name != request.name() && node.node().address() == address) {
-      return Exists(absl::StrCat("address: ", address, " is node ", name, "'s"));
-    }
+  HOSTQ_RETURN_IF_ERROR(CheckAddressFree("address", address, request.name()));
+  if (!second.empty()) {
+    HOSTQ_RETURN_IF_ERROR(CheckAddressFree("second_address", second, request.name()));
   }
-  if (address_domains_.contains(address) || addresses_.count(address) != 0) {
-    return WithRemedy(
-        Precondition(Reason::kAddressInUse,
-                     absl::StrCat("address: ", address, " is one of those on lo of the app nodes")),
-        "give the node's own address inside the cluster");
+  if (roles.count(v1::Node::BALANCER) != 0) {
+    HOSTQ_RETURN_IF_ERROR(CheckNoOtherBalancer(request.name()));
   }
   HOSTQ_RETURN_IF_ERROR(CheckNewToken(token));
 
@@ -124,6 +142,7 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
   node.clear_roles();
   for (const v1::Node::Role role : roles) node.add_roles(role);
   node.set_address(address);
+  node.set_second_address(second);
   if (old == nullptr) *node.mutable_create_time() = ToTimestamp(now.wall);
   ChangeSet changes;
   changes.nodes.push_back(NodeStateOf(row));
@@ -136,7 +155,41 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
   mine.set_node(request.name());
   EraseTokensOf(request.name(), changes);
   Put(std::move(mine), changes);
+  // Its first preflight tries the share already.
+  if (roles.count(v1::Node::APP) != 0) Reexport(changes);
   return changes;
+}
+
+absl::Status Cluster::CheckAddressFree(absl::string_view field, const std::string& address,
+                                       absl::string_view node) const {
+  for (const auto& [name, other] : nodes_) {
+    const std::vector<std::string> taken = AddressesOf(other.node());
+    if (name != node && std::find(taken.begin(), taken.end(), address) != taken.end()) {
+      return Exists(absl::StrCat(field, ": ", address, " is node ", name, "'s"));
+    }
+  }
+  if (!address_domains_.contains(address) && addresses_.count(address) == 0) {
+    return absl::OkStatus();
+  }
+  return WithRemedy(
+      Precondition(Reason::kAddressInUse,
+                   absl::StrCat(field, ": ", address, " is one of those on lo of the app nodes")),
+      "give the node's own address inside the cluster");
+}
+
+// Two would both answer for the accounts' addresses.
+absl::Status Cluster::CheckNoOtherBalancer(absl::string_view node) const {
+  for (const auto& [name, other] : nodes_) {
+    if (name == node || !HasRole(other, v1::Node::BALANCER)) continue;
+    return WithRemedy(
+        Precondition(Reason::kBalancerExists,
+                     absl::StrCat("roles: node ", name,
+                                  " is the balancer, and two would both answer for the accounts' "
+                                  "addresses")),
+        absl::StrCat("leave the role out; or remove the other one first: hostq node remove ",
+                     name));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ChangeSet> Cluster::RemoveNode(absl::string_view name, int unfinished_tasks,
@@ -155,8 +208,12 @@ absl::StatusOr<ChangeSet> Cluster::RemoveNode(absl::string_view name, int unfini
       NodeEvent(EventType::kNodeRemoved, removed, actor,
                 unfinished_tasks > 0 ? absl::StrCat(unfinished_tasks, " tasks cancelled") : ""));
   EraseTokensOf(removed, changes);
+  const bool balanced = IsRealServer(*FindNode(removed));
+  const bool app = HasRole(*FindNode(removed), v1::Node::APP);
   EraseNode(removed, changes);
   ForgetNode(removed, changes);
+  if (balanced) Rebalance(false, changes);
+  if (app) Reexport(changes);
   return changes;
 }
 
@@ -173,7 +230,7 @@ void Cluster::ForgetNode(const std::string& name, ChangeSet& changes) {
 }
 
 absl::StatusOr<ChangeSet> Cluster::PauseNode(absl::string_view name, absl::string_view note,
-                                             absl::string_view actor, const Now& now) {
+                                             absl::string_view actor, const Now& now, bool drain) {
   const storage::v1::Node* old = FindNode(name);
   if (old == nullptr) return UnknownNode(name);
   if (absl::StripAsciiWhitespace(note).empty()) {
@@ -184,10 +241,14 @@ absl::StatusOr<ChangeSet> Cluster::PauseNode(absl::string_view name, absl::strin
   row.mutable_node()->set_paused_by(IsUtf8(actor) ? std::string(actor) : "?");
   row.mutable_node()->set_pause_note(std::string(note));
   *row.mutable_pause_time() = ToTimestamp(now.wall);
+  const bool drained = drain && !old->node().drained();
+  if (drain) row.mutable_node()->set_drained(true);
+  const bool balanced = IsRealServer(row);
   ChangeSet changes;
   changes.nodes.push_back(NodeStateOf(row));
   changes.events.push_back(NodeEvent(EventType::kNodePaused, name, actor, std::string(note)));
   Put(std::move(row), changes);
+  if (drained && balanced) Rebalance(false, changes);
   return changes;
 }
 
@@ -200,9 +261,12 @@ absl::StatusOr<ChangeSet> Cluster::ResumeNode(absl::string_view name, absl::stri
   row.mutable_node()->clear_paused_by();
   row.mutable_node()->clear_pause_note();
   row.clear_pause_time();
+  const bool undrained = row.node().drained() && IsRealServer(row);
+  row.mutable_node()->clear_drained();
   changes.nodes.push_back(NodeStateOf(row));
   changes.events.push_back(NodeEvent(EventType::kNodeResumed, name, actor, ""));
   Put(std::move(row), changes);
+  if (undrained) Rebalance(false, changes);
   return changes;
 }
 
@@ -231,6 +295,8 @@ absl::StatusOr<ChangeSet> Cluster::NodeJoined(absl::string_view name, int64_t in
   storage::v1::Node row = *old;
   ChangeSet changes;
   if (!HasJoined(*old) || incarnation > old->incarnation()) {
+    // A node that joins again goes on serving meanwhile.
+    if (IsRealServer(row) && !row.has_weight()) row.set_weight(1);
     row.set_incarnation(incarnation);
     row.set_admitted(false);
     row.clear_certificates();

@@ -154,12 +154,19 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
   }
   // The manager's clock, not the node's.
   *node.mutable_preflight_time() = ToTimestamp(task.phase_time);
-  if (!row.admitted() && absl::c_none_of(node.checks(), failed)) {
+  const bool admitted = !row.admitted() && absl::c_none_of(node.checks(), failed);
+  if (admitted) {
     row.set_admitted(true);
+    if (HasRole(row, v1::Node::APP) && !row.has_weight()) row.set_weight(FirstWeight(row));
     changes.nodes.push_back(NodeStateOf(row));
   }
   changes.events.push_back(PreflightEvent(row, task, command));
+  const bool balancer = HasRole(row, v1::Node::BALANCER);
+  const bool app = HasRole(row, v1::Node::APP);
+  const bool storage = HasRole(row, v1::Node::STORAGE);
   Put(std::move(row), changes);
+  if (admitted && (app || balancer)) Rebalance(balancer, changes);
+  if (admitted && storage) Reexport(changes);
   return changes;
 }
 
@@ -185,6 +192,8 @@ ChangeSet Cluster::CommandFinished(const Command& command) {
       if (AccountOf(work) != nullptr) AccountCommandFinished(work, ending, changes);
       break;
   }
+  if (work.has_exports()) ExportsFinished(command, changes);
+  if (work.has_balancing()) BalancingFinished(command, work.balancing(), changes);
   return changes;
 }
 

@@ -28,7 +28,8 @@ absl::Status CheckWhat(const PauseKey& what) {
   if (scope == PauseScope::kKind) return CheckKind(value);
   const size_t slash = value.find('/');
   const std::string type = value.substr(0, slash);
-  const bool known = type == "account" || type == "share" || type == "address" || type == "node";
+  const bool known = type == "account" || type == "share" || type == "address" || type == "node" ||
+                     type == "balancer" || type == "storage";
   if (known && slash != std::string::npos && slash + 1 < value.size() && value.size() <= kMaxKey &&
       CheckText("resource_key", value, kMaxKey).ok()) {
     return absl::OkStatus();

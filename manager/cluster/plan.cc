@@ -77,8 +77,11 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
                                              absl::Span<const std::string> nodes, const Now& now) {
   const v1::CommandSpec::KindCase kind = spec.kind_case();
   if (kind != v1::CommandSpec::KIND_NOT_SET && !TakesNodes(kind) && !nodes.empty()) {
-    return InvalidField(Reason::kInvalidArgument, "nodes",
-                        "accounts exist on every node; wanted: no node named");
+    return InvalidField(
+        Reason::kInvalidArgument, "nodes",
+        kind == v1::CommandSpec::kSetBalancing || kind == v1::CommandSpec::kSetExports
+            ? "it goes to all nodes of its role; wanted: no node named"
+            : "accounts exist on every node; wanted: no node named");
   }
   switch (kind) {
     case v1::CommandSpec::kCreateAccount:
@@ -107,6 +110,10 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
       return PlanUnbindAddress(spec.unbind_address(), nodes);
     case v1::CommandSpec::kPreflight:
       return PlanPreflight(nodes);
+    case v1::CommandSpec::kSetBalancing:
+      return PlanSetBalancing(spec.set_balancing());
+    case v1::CommandSpec::kSetExports:
+      return PlanSetExports();
     case v1::CommandSpec::KIND_NOT_SET:
       break;
   }

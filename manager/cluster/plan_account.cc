@@ -114,6 +114,7 @@ agent::v1::Account Cluster::WorkOf(const storage::v1::Account& row) const {
   if (const storage::v1::Share* share = FindShare(row.share())) {
     *work.mutable_share() = manager::WorkOf(share->share());
   }
+  for (const std::string& address : BalancerAddresses()) work.add_balancers(address);
   return work;
 }
 
@@ -175,6 +176,7 @@ absl::StatusOr<PlannedCommand> Cluster::PlanCreateAccount(const v1::CreateAccoun
     PutCounters(draft.changes);
   }
   Put(std::move(row), draft.changes);
+  AddBalancers(UserOf(address, domain).empty(), BalancersCome::kLast, draft);
   return Finish(std::move(draft));
 }
 
@@ -235,7 +237,11 @@ absl::StatusOr<PlannedCommand> Cluster::PlanDeleteAccount(const v1::DeleteAccoun
     if (IsFree(address, account.domain())) row.add_unbinding(address);
   }
   *work.mutable_addresses_to_unbind() = row.unbinding();
+  const bool last = absl::c_any_of(addresses, [&](const std::string& address) {
+    return UserOf(address, account.domain()).empty();
+  });
   Put(std::move(row), draft.changes);
+  AddBalancers(last, BalancersCome::kFirst, draft);
   return Finish(std::move(draft));
 }
 
@@ -265,7 +271,9 @@ absl::StatusOr<PlannedCommand> Cluster::PlanAddAccountAddress(
   agent::v1::AddAccountAddress& work = *draft.work.mutable_add_account_address();
   *work.mutable_account() = WorkOf(row);
   work.set_address(address);
+  const bool first = !has && UserOf(address, account.domain()).empty();
   Put(std::move(row), draft.changes);
+  AddBalancers(first, BalancersCome::kLast, draft);
   return Finish(std::move(draft));
 }
 
@@ -305,7 +313,9 @@ absl::StatusOr<PlannedCommand> Cluster::PlanRemoveAccountAddress(
   *work.mutable_account() = WorkOf(row);
   work.set_address(address);
   work.set_unbind(unbind);
+  const bool last = UserOf(address, account.domain()).empty();
   Put(std::move(row), draft.changes);
+  AddBalancers(last, BalancersCome::kFirst, draft);
   return Finish(std::move(draft));
 }
 

@@ -27,7 +27,9 @@ absl::StatusOr<std::string> Cluster::TakeAddress(absl::string_view text) const {
   };
   if (address == options_.quorum_address) return reserved("the quorum address");
   for (const auto& [name, node] : nodes_) {
-    if (address == node.node().address()) return reserved(absl::StrCat("node ", name, "'s own"));
+    if (absl::c_linear_search(AddressesOf(node.node()), address)) {
+      return reserved(absl::StrCat("node ", name, "'s own"));
+    }
   }
   return address;
 }
@@ -118,6 +120,9 @@ absl::StatusOr<PlannedCommand> Cluster::PlanBindAddress(const v1::BindAddress& r
   draft.resource_key = AddressKey(address);
   draft.spec.mutable_bind_address()->set_address(address);
   draft.work.mutable_bind_address()->set_address(address);
+  for (const std::string& balancer : BalancerAddresses()) {
+    draft.work.mutable_bind_address()->add_balancers(balancer);
+  }
   draft.supersedes = {"bind_address", "unbind_address"};
   Put(std::move(row), draft.changes);
   return Finish(std::move(draft));

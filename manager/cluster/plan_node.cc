@@ -35,6 +35,7 @@ PlannedCommand Cluster::PreflightOn(const std::vector<std::string>& nodes) const
     if (IsBound(address)) addresses.insert(address);
   }
   *work.mutable_addresses() = {addresses.begin(), addresses.end()};
+  for (const std::string& address : BalancerAddresses()) work.add_balancers(address);
   return Finish(std::move(draft));
 }
 

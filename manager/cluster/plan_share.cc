@@ -23,6 +23,7 @@ absl::StatusOr<v1::Share> NormalShare(const v1::MountShare& request) {
   share.set_mount_point(request.mount_point());
   const absl::string_view version = request.nfs_version();
   share.set_nfs_version(std::string(version.empty() ? kVersions[0] : version));
+  share.set_exported(request.exported());
   if (!absl::c_linear_search(kVersions, share.nfs_version())) {
     return InvalidField(
         Reason::kInvalidArgument, "nfs_version",
@@ -77,6 +78,7 @@ absl::StatusOr<PlannedCommand> Cluster::PlanMountShare(const v1::MountShare& req
                                                        absl::Span<const std::string> nodes) {
   HOSTQ_ASSIGN_OR_RETURN(const v1::Share share, NormalShare(request));
   HOSTQ_RETURN_IF_ERROR(CheckMount(share));
+  HOSTQ_RETURN_IF_ERROR(CheckExported(share));
   // A storage node has the files themselves.
   std::vector<std::string> targets = NodesWith({v1::Node::APP}, {v1::Node::STORAGE});
   const std::vector<std::string> usual = targets;
@@ -88,7 +90,11 @@ absl::StatusOr<PlannedCommand> Cluster::PlanMountShare(const v1::MountShare& req
                      "hostq node add NAME --role app --address ADDRESS, or name the nodes");
   }
   storage::v1::Share row;
-  if (const storage::v1::Share* old = FindShare(share.name())) row = *old;
+  bool exported = share.exported();
+  if (const storage::v1::Share* old = FindShare(share.name())) {
+    row = *old;
+    exported |= old->share().exported();
+  }
   *row.mutable_share() = share;
   row.set_unwanted(false);
   for (const std::string& node : targets) {
@@ -103,10 +109,13 @@ absl::StatusOr<PlannedCommand> Cluster::PlanMountShare(const v1::MountShare& req
   spec.set_source(share.source());
   spec.set_mount_point(share.mount_point());
   spec.set_nfs_version(share.nfs_version());
+  spec.set_exported(share.exported());
   *draft.work.mutable_mount_share()->mutable_share() = manager::WorkOf(share);
   draft.tasks = InOneStage(targets);
   draft.supersedes = {"mount_share", "unmount_share"};
   Put(std::move(row), draft.changes);
+  // Also one that is not to be exported any more.
+  if (exported) AddExporters(true, draft);
   return Finish(std::move(draft));
 }
 
@@ -134,6 +143,9 @@ absl::StatusOr<PlannedCommand> Cluster::PlanUnmountShare(const v1::UnmountShare&
     }
     draft.tasks = InOneStage({targets.begin(), targets.end()});
     row.set_unwanted(true);
+    if (row.share().exported()) {
+      for (std::string& node : NodesWith({v1::Node::STORAGE})) targets.insert(std::move(node));
+    }
     *row.add_unmounting()->mutable_nodes() = {targets.begin(), targets.end()};
     draft.supersedes = {"mount_share", "unmount_share"};
   } else {
@@ -147,7 +159,9 @@ absl::StatusOr<PlannedCommand> Cluster::PlanUnmountShare(const v1::UnmountShare&
   draft.resource_key = ShareKey(request.share());
   draft.spec.mutable_unmount_share()->set_share(request.share());
   *draft.work.mutable_unmount_share()->mutable_share() = manager::WorkOf(row.share());
+  const bool exported = row.share().exported();
   Put(std::move(row), draft.changes);
+  if (exported) AddExporters(false, draft);
   return Finish(std::move(draft));
 }
 

@@ -24,6 +24,8 @@ const std::vector<Coverage>& Table() {
        {Reason::kShareExportMissing, Reason::kShareAccessDenied, Reason::kShareStale,
         Reason::kShareUnresponsive}},
       {"share-write", {Reason::kShareReadOnly, Reason::kShareRootSquashed}},
+      {"kernel-ipvs", {Reason::kKernelWithoutIpvs}},
+      {"balancer-uplink", {Reason::kBalancerUplinkMissing}},
       {"quota-get", {Reason::kQuotaServiceUnreachable}},
       {"quota-service", {Reason::kQuotaServiceUnreachable}},
       {"quota-set", {Reason::kQuotaSetNotPermitted}},

@@ -18,6 +18,8 @@ struct ResourceChange {
   std::optional<std::string> data;  // nothing: the row is deleted
 };
 
+struct PlannedCommand;
+
 // Changes of desired state, committed together or not at all.
 struct ChangeSet {
   std::vector<ResourceChange> resources;
@@ -30,6 +32,8 @@ struct ChangeSet {
   std::vector<std::string> removed_nodes;
   // Sequence and time are filled in by the engine.
   std::vector<Event> events;
+  // What follows from them, as the manager's own; their own changes are among `resources`.
+  std::vector<PlannedCommand> commands;
 };
 
 struct PlannedTask {

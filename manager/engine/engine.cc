@@ -181,6 +181,7 @@ void Engine::ApplyChangeSet(ChangeSet changes, absl::string_view actor, const No
   for (const std::string& node : changes.removed_nodes) {
     queue_->RemoveNode(node, now, actor, changes_);
   }
+  for (PlannedCommand& command : changes.commands) EnqueueOwn(std::move(command), now);
   changes_.urgent |= any;
 }
 

@@ -1,9 +1,10 @@
-// What the kernel and a file server answer: the list of mounts, and datagrams of rquotad and
-// rpcbind.
+// What the kernel and a file server answer: the lists of mounts and of virtual services, and
+// datagrams of rquotad and rpcbind.
 #include <string>
 
 #include "agent/host/mounts.h"
 #include "agent/host/rquota.h"
+#include "agent/host/virtual_services.h"
 #include "agent/host/xdr.h"
 #include "input.h"
 
@@ -33,10 +34,26 @@ void ReadReply(absl::string_view datagram) {
   if (reply.ok()) HOSTQ_CHECK(reply->body.size() < datagram.size());
 }
 
+void ReadVirtualServices(absl::string_view text) {
+  for (const VirtualService& service : ParseVirtualServices(text)) {
+    HOSTQ_CHECK(service.persistence <= 1);
+    (void)service.address.ToString();
+  }
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
-  input.Byte() % 2 == 0 ? ReadMounts(input.Rest()) : ReadReply(input.Rest());
+  switch (input.Byte() % 3) {
+    case 0:
+      ReadMounts(input.Rest());
+      break;
+    case 1:
+      ReadReply(input.Rest());
+      break;
+    default:
+      ReadVirtualServices(input.Rest());
+  }
   return 0;
 }

@@ -94,6 +94,7 @@ class World {
     assign.set_kind(kind == nullptr ? "" : kind->name());
     assign.set_work(std::string(chunk));
     assign.add_roles(which % 2 == 0 ? "app" : "storage");
+    if (which % 8 >= 6) assign.add_roles("balancer");
     logic_->OnMessage(connection_, message);
   }
 

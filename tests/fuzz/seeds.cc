@@ -142,6 +142,9 @@ void ManagerMessages() {
       "unbind_address { address: \"203.0.113.10\" }",
       absl::StrCat("preflight { shares { name: \"home\" server: \"10.0.0.1\" export_path: \"/h\" "
                    "mount_point: \"/home\" } quorum_address: \"10.0.0.1\" quorum_port: 7443 }"),
+      R"(set_balancing { balancers: "10.0.0.2" } balancing { revision: 7
+         settings { ports: 80 scheduler: "wlc" forwarding: DIRECT } addresses: "203.0.113.10"
+         servers { node: "web1" addresses: "10.0.0.11" weight: 1 } balancers: "10.0.0.2" })",
   };
   for (const std::string& text : works) {
     const std::string work = Bytes<agent::v1::Work>(text);
@@ -172,6 +175,8 @@ void Requests() {
       R"(bind_address { address: "203.0.113.11" })",
       R"(unbind_address { address: "203.0.113.11" })",
       "preflight {}",
+      R"(set_balancing { ports: 80 scheduler: "rr" persistence_seconds: 300 forwarding: TUNNEL
+         weights { node: "web1" weight: 3 } })",
       R"(delete_account { domain: "example.com" })",
   };
   std::string all;
@@ -226,6 +231,9 @@ kinds = ["bind_address"]
                                    " ro - tmpfs none rw\n"));
   Write("host", '\1' + std::string("abcd\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 28));
   Write("host", '\1' + std::string("abcd\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\7", 20));
+  Write("host", '\2' + std::string("TCP  CB00710A:0050 rr persistent 30000 FFFFFFFF\n"
+                                   "  -> CB007103:0050      Route   1      0          0\n"
+                                   "TCP  [2001:0db8:0:0:0:0:0:10]:0050 rr\n"));
   const std::string report = Bytes<agent::v1::ExecutorReport>("step_done { id: 1 }");
   const std::string frame = {static_cast<char>(report.size()), 0, 0, 0};
   Write("frames", '\2' + frame + report + frame + report);

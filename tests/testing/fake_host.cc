@@ -37,6 +37,8 @@ class FakeHost::Parts {
         notes(host),
         hooks(host),
         reloads(host),
+        exports(host),
+        virtual_services(host),
         system(host) {}
 
   class FakeMounts final : public Mounts {
@@ -197,11 +199,36 @@ class FakeHost::Parts {
       host_.changes.push_back(absl::StrCat("RemoveFromLoopback ", address.ToString()));
       return absl::OkStatus();
     }
+    absl::Status AddToInterface(const std::string& interface, const IpAddress& address) override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("AddToInterface"));
+      host_.address_table.push_back({interface, address, address.bits()});
+      host_.changes.push_back(absl::StrCat("AddToInterface ", interface, " ", address.ToString()));
+      return absl::OkStatus();
+    }
+    absl::Status RemoveFromInterface(const std::string& interface,
+                                     const IpAddress& address) override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("RemoveFromInterface"));
+      std::erase_if(host_.address_table, [&](const InterfaceAddress& one) {
+        return one.interface == interface && one.address == address && one.prefix == address.bits();
+      });
+      host_.changes.push_back(
+          absl::StrCat("RemoveFromInterface ", interface, " ", address.ToString()));
+      return absl::OkStatus();
+    }
+    absl::StatusOr<std::vector<AddressOwner>> FindOwners(
+        const std::vector<IpAddress>& addresses) override {
+      std::vector<AddressOwner> owners;
+      for (const IpAddress& address : addresses) {
+        HOSTQ_ASSIGN_OR_RETURN(const auto owner, FindOwner(address));
+        if (owner) owners.push_back(*owner);
+      }
+      return owners;
+    }
     absl::StatusOr<std::optional<AddressOwner>> FindOwner(const IpAddress& address) override {
       HOSTQ_RETURN_IF_ERROR(host_.Injected("FindOwner"));
       const auto found = host_.network_.macs.find(address.ToString());
       if (found == host_.network_.macs.end()) return std::optional<AddressOwner>();
-      return std::optional<AddressOwner>({found->second, "eth0"});
+      return std::optional<AddressOwner>({address, found->second, "eth0"});
     }
     absl::StatusOr<std::vector<ArpSetting>> ArpSettings() override {
       HOSTQ_RETURN_IF_ERROR(host_.Injected("ArpSettings"));
@@ -384,10 +411,109 @@ class FakeHost::Parts {
       Of(life).erase(name);
       return absl::OkStatus();
     }
+    absl::StatusOr<std::shared_ptr<void>> Lock(const std::string&) override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("Lock"));
+      return std::shared_ptr<void>();
+    }
+    bool IsLocked(const std::string& name) override { return host_.locks.contains(name); }
 
    private:
     std::map<std::string, std::string>& Of(NoteLife life) {
       return life == NoteLife::kDurable ? host_.durable_notes : host_.volatile_notes;
+    }
+    FakeHost& host_;
+  };
+
+  class FakeExports final : public Exports {
+   public:
+    explicit FakeExports(FakeHost& host) : host_(host) {}
+
+    absl::StatusOr<std::vector<ExportEntry>> List() override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("ListExports"));
+      std::vector<ExportEntry> all = host_.exports_of_others;
+      all.insert(all.end(), host_.own_exports.begin(), host_.own_exports.end());
+      return all;
+    }
+    absl::StatusOr<std::vector<ExportEntry>> ListOwn() override { return host_.own_exports; }
+    absl::Status PutOwn(const std::vector<ExportEntry>& entries) override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("PutExports"));
+      host_.own_exports = entries;
+      host_.changes.push_back(absl::StrCat("PutExports ", entries.size()));
+      return absl::OkStatus();
+    }
+
+   private:
+    FakeHost& host_;
+  };
+
+  class FakeVirtualServices final : public VirtualServices {
+   public:
+    explicit FakeVirtualServices(FakeHost& host) : host_(host) {}
+
+    absl::Status Check() override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("CheckIpvs"));
+      if (host_.ipvs_in_kernel) return absl::OkStatus();
+      return Failed(Reason::kKernelWithoutIpvs, "no IPVS");
+    }
+    absl::StatusOr<std::vector<VirtualService>> List() override {
+      HOSTQ_RETURN_IF_ERROR(Check());
+      return host_.service_table;
+    }
+    absl::StatusOr<std::vector<VirtualService>> Glimpse() override {
+      std::vector<VirtualService> services = host_.service_table;
+      for (VirtualService& service : services) {
+        service.persistence = std::min(service.persistence, 1U);
+      }
+      return services;
+    }
+    absl::Status Put(const VirtualService& service) override {
+      HOSTQ_RETURN_IF_ERROR(Change("PutService", service));
+      VirtualService& mine = Find(service);
+      mine.scheduler = service.scheduler;
+      mine.persistence = service.persistence;
+      return absl::OkStatus();
+    }
+    absl::Status Remove(const VirtualService& service) override {
+      HOSTQ_RETURN_IF_ERROR(Change("RemoveService", service));
+      std::erase_if(host_.service_table, [&](const VirtualService& one) {
+        return one.address == service.address && one.port == service.port;
+      });
+      return absl::OkStatus();
+    }
+    absl::Status PutServer(const VirtualService& service, const RealServer& server) override {
+      HOSTQ_RETURN_IF_ERROR(Change("PutServer", service));
+      Drop(service, server);
+      Find(service).servers.push_back(server);
+      Sort(host_.service_table);
+      return absl::OkStatus();
+    }
+    absl::Status RemoveServer(const VirtualService& service, const RealServer& server) override {
+      HOSTQ_RETURN_IF_ERROR(Change("RemoveServer", service));
+      Drop(service, server);
+      return absl::OkStatus();
+    }
+
+   private:
+    absl::Status Change(const std::string& operation, const VirtualService& service) {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected(operation));
+      HOSTQ_RETURN_IF_ERROR(Check());
+      host_.changes.push_back(
+          absl::StrCat(operation, " ", service.address.ToString(), " ", service.port));
+      return absl::OkStatus();
+    }
+    // Made if it is not there.
+    VirtualService& Find(const VirtualService& service) {
+      for (VirtualService& one : host_.service_table) {
+        if (one.address == service.address && one.port == service.port) return one;
+      }
+      host_.service_table.emplace_back(service).servers.clear();
+      Sort(host_.service_table);
+      return Find(service);
+    }
+    void Drop(const VirtualService& service, const RealServer& server) {
+      std::erase_if(Find(service).servers, [&](const RealServer& one) {
+        return one.address == server.address && one.port == server.port;
+      });
     }
     FakeHost& host_;
   };
@@ -482,6 +608,8 @@ class FakeHost::Parts {
   FakeNotes notes;
   FakeHooks hooks;
   FakeReloads reloads;
+  FakeExports exports;
+  FakeVirtualServices virtual_services;
   FakeSystem system;
 };
 
@@ -512,6 +640,8 @@ Files& FakeHost::files() { return parts_->files; }
 Notes& FakeHost::notes() { return parts_->notes; }
 Hooks& FakeHost::hooks() { return parts_->hooks; }
 Reloads& FakeHost::reloads() { return parts_->reloads; }
+Exports& FakeHost::exports() { return parts_->exports; }
+VirtualServices& FakeHost::virtual_services() { return parts_->virtual_services; }
 System& FakeHost::system() { return parts_->system; }
 
 void FakeHost::Fail(const std::string& operation, absl::Status status, int times) {
@@ -527,9 +657,9 @@ absl::Status FakeHost::Injected(const std::string& operation) {
 
 void FakeHost::Reboot() {
   std::erase_if(mount_table, [](const Mount& mount) { return mount.nfs(); });
-  std::erase_if(address_table, [](const InterfaceAddress& one) {
-    return one.interface == "lo" && one.prefix == one.address.bits();
-  });
+  std::erase_if(address_table,
+                [](const InterfaceAddress& one) { return one.prefix == one.address.bits(); });
+  service_table.clear();
   processes.clear();
   volatile_notes.clear();
   waiting_reloads.clear();

@@ -57,6 +57,8 @@ class FakeHost final : public Host {
   Notes& notes() override;
   Hooks& hooks() override;
   Reloads& reloads() override;
+  Exports& exports() override;
+  VirtualServices& virtual_services() override;
   System& system() override;
 
   // The next `times` calls of an operation ("MountNfs", "AddUser") fail with `status`.
@@ -80,6 +82,8 @@ class FakeHost final : public Host {
   std::map<uint32_t, int> processes;
   std::map<std::string, std::string> durable_notes;
   std::map<std::string, std::string> volatile_notes;
+  // What other processes have locked.
+  std::set<std::string> locks;
   // By path of the directory.
   std::map<std::string, HookDirectory> hook_directories;
   // What a hook, or a reload, does when it is run.
@@ -92,6 +96,10 @@ class FakeHost final : public Host {
   uint64_t capabilities = ~uint64_t{0};
   std::string container;
   bool nfs_in_kernel = true;
+  bool ipvs_in_kernel = true;
+  std::vector<VirtualService> service_table;
+  // The administrator's, and hostq's own.
+  std::vector<ExportEntry> exports_of_others, own_exports;
   std::set<std::string> tools = {"groupadd", "groupdel", "useradd",
                                  "usermod",  "userdel",  "nologin"};
   // "address:port" of what answers besides file servers (port 2049).

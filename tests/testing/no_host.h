@@ -17,6 +17,8 @@ class NoHost final : public Host {
   Notes& notes() override { std::abort(); }
   Hooks& hooks() override { std::abort(); }
   Reloads& reloads() override { std::abort(); }
+  Exports& exports() override { std::abort(); }
+  VirtualServices& virtual_services() override { std::abort(); }
   System& system() override { std::abort(); }
 };
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -75,6 +76,66 @@ TEST_F(KernelTest, AddressComesAndGoesAndTwiceIsFine) {
   }
 }
 
+TEST_F(KernelTest, AddressOnAnInterfaceComesAndGoes) {
+  ASSERT_EQ(Shell("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && "
+                  "ip link set v0 up && ip link set v1 up"),
+            0);
+  const auto on_v0 = [&](const IpAddress& address) {
+    const auto all = host_->addresses().List();
+    EXPECT_TRUE(all.ok()) << all.status();
+    return std::any_of(all->begin(), all->end(), [&](const InterfaceAddress& one) {
+      return one.interface == "v0" && one.address == address && one.prefix == address.bits();
+    });
+  };
+  for (const char* text : {"203.0.113.10", "2001:db8::5"}) {
+    const IpAddress address = *IpAddress::Parse(text);
+    for (int twice = 0; twice < 2; ++twice) {
+      const absl::Status added = host_->addresses().AddToInterface("v0", address);
+      EXPECT_TRUE(added.ok()) << added;
+      EXPECT_TRUE(on_v0(address)) << text;
+    }
+    for (int twice = 0; twice < 2; ++twice) {
+      EXPECT_TRUE(host_->addresses().RemoveFromInterface("v0", address).ok());
+      EXPECT_FALSE(on_v0(address)) << text;
+    }
+  }
+  // It works at once, and this machine does not use it for its own connections.
+  ASSERT_TRUE(host_->addresses().AddToInterface("v0", *IpAddress::Parse("2001:db8::5")).ok());
+  EXPECT_EQ(Shell("ip -6 addr show dev v0 | grep 2001:db8::5/128 | grep deprecated | "
+                  "grep -vq tentative"),
+            0);
+  EXPECT_EQ(host_->addresses().AddToInterface("v9", *IpAddress::Parse("10.9.0.5")).code(),
+            absl::StatusCode::kNotFound);
+}
+
+// Without IPVS in this kernel (and modprobe cannot help) that is said; with it, all must work.
+TEST_F(KernelTest, VirtualServicesOrTheReasonWhyNot) {
+  VirtualService service;
+  service.address = *IpAddress::Parse("203.0.113.10");
+  service.port = 80;
+  service.scheduler = "wlc";
+  service.persistence = 300;
+  service.servers = {{*IpAddress::Parse("10.9.0.2"), 80, 1, RealServer::Forwarding::kDirect}};
+  VirtualServices& all = host_->virtual_services();
+  if (const absl::Status there = all.Check(); !there.ok()) {
+    EXPECT_EQ(ReasonOf(there), Reason::kKernelWithoutIpvs) << there;
+    EXPECT_EQ(ReasonOf(all.List().status()), Reason::kKernelWithoutIpvs);
+    EXPECT_TRUE(all.Glimpse()->empty());
+    std::fprintf(stderr, "this kernel has no IPVS: see tests/system/balancer.sh\n");
+    return;
+  }
+  for (int twice = 0; twice < 2; ++twice) {
+    ASSERT_TRUE(all.Put(service).ok());
+    ASSERT_TRUE(all.PutServer(service, service.servers[0]).ok());
+    EXPECT_EQ(*all.List(), std::vector<VirtualService>{service});
+  }
+  for (int twice = 0; twice < 2; ++twice) {
+    ASSERT_TRUE(all.RemoveServer(service, service.servers[0]).ok());
+    ASSERT_TRUE(all.Remove(service).ok());
+  }
+  EXPECT_TRUE(all.List()->empty());
+}
+
 TEST_F(KernelTest, ArpProbeFindsTheOwnerAndOnlyThen) {
   ASSERT_EQ(Shell("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && "
                   "ip link set v0 up"),
@@ -100,6 +161,12 @@ TEST_F(KernelTest, ArpProbeFindsTheOwnerAndOnlyThen) {
   ASSERT_TRUE(owner->has_value());
   EXPECT_EQ((*owner)->mac, "02:00:00:00:00:99");
   EXPECT_EQ((*owner)->interface, "v0");
+  const auto several =
+      host_->addresses().FindOwners({*IpAddress::Parse("10.9.0.3"), *IpAddress::Parse("10.9.0.2"),
+                                     *IpAddress::Parse("2001:db8::5")});
+  ASSERT_TRUE(several.ok()) << several.status();
+  ASSERT_EQ(several->size(), 1U);
+  EXPECT_EQ((*several)[0].address.ToString(), "10.9.0.2");
   const auto nobody = host_->addresses().FindOwner(*IpAddress::Parse("10.9.0.3"));
   ASSERT_TRUE(nobody.ok());
   EXPECT_FALSE(nobody->has_value());

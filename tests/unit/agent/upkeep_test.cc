@@ -86,6 +86,43 @@ TEST_F(UpkeepTest, AfterARebootEverythingComesBack) {
   EXPECT_THAT(Drift(), IsEmpty());
 }
 
+TEST_F(UpkeepTest, WhatABalancerBalancesIsKept) {
+  constexpr Roles kBalancer = {false, false, true};
+  app.address_table.push_back({"eth0", *IpAddress::Parse("10.0.0.11"), 24});
+  v1::BalancingTable& table = *create.mutable_balancing();
+  table.set_revision(7);
+  table.mutable_settings()->add_ports(80);
+  table.mutable_settings()->set_scheduler("rr");
+  table.mutable_settings()->set_persistence_seconds(300);
+  table.mutable_settings()->set_forwarding(hostq::v1::DIRECT);
+  table.add_addresses("203.0.113.10");
+  table.add_balancers("10.0.0.11");
+  ASSERT_EQ(RunWork(create, kBalancer, app).reason, Reason::kNone);
+  Did(create, kBalancer);
+  EXPECT_THAT(Keys(), ElementsAre("balancer/services"));
+  EXPECT_THAT(Drift(), IsEmpty());
+  app.service_table.clear();
+  EXPECT_THAT(Drift(), ElementsAre("balancer/services BALANCING_INCOMPLETE"));
+  app.locks = {"balancing"};
+  EXPECT_THAT(Drift(), IsEmpty()) << "a step is just at it";
+  app.locks.clear();
+  const KeptItem item = kept.at("balancer/services");
+  EXPECT_EQ(RunWork(WorkOf(item), RolesFromNames(item.roles), app).reason, Reason::kNone);
+  EXPECT_THAT(Drift(), IsEmpty());
+  std::erase_if(app.address_table, [](const auto& one) { return one.prefix == 32; });
+  EXPECT_THAT(Drift(), ElementsAre("balancer/services BALANCING_INCOMPLETE"));
+  app.address_table.clear();
+  EXPECT_THAT(Drift(), ElementsAre("balancer/services BALANCER_UPLINK_MISSING"));
+  app.address_table = {{"eth0", *IpAddress::Parse("10.0.0.11"), 24}};
+  table.set_revision(8);
+  table.clear_addresses();
+  ASSERT_EQ(RunWork(create, kBalancer, app).reason, Reason::kNone);
+  EXPECT_THAT(Drift(), IsEmpty()) << "a newer table is there, and not kept yet";
+  table.set_revision(6);
+  EXPECT_TRUE(IsOutdated(KeptAfter(create, kBalancer).front().second, item));
+  EXPECT_FALSE(IsOutdated(item, item));
+}
+
 TEST_F(UpkeepTest, SeesWhatSomebodyHasChanged) {
   CreateEverywhere();
   Did(Mount(), kApp);

@@ -112,6 +112,10 @@ TEST_F(BinaryTest, EveryKindIsSubmitted) {
       {"quota set a.example --size unlimited", "set_quota { domain: \"a.example\" }"},
       {"address bind 192.0.2.1", "bind_address { address: \"192.0.2.1\" }"},
       {"address unbind 192.0.2.1", "unbind_address { address: \"192.0.2.1\" }"},
+      {"balancer set --services 443,80 --scheduler rr --persistence 0 --forwarding tunnel",
+       "set_balancing { ports: 443 ports: 80 scheduler: \"rr\" persistence_seconds: 0 "
+       "forwarding: TUNNEL }"},
+      {"balancer weight web1 3", "set_balancing { weights { node: \"web1\" weight: 3 } }"},
       {"node preflight web1", "preflight { }"},
   };
   for (const auto& row : kRows) {

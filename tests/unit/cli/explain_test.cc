@@ -411,6 +411,12 @@ TEST(NodeViewTest, RemovedNodeKeepsWhatWasPutOnIt) {
   EXPECT_THAT(text, HasSubstr("Nothing was undone on web2"));
   EXPECT_THAT(text, HasSubstr(" | xargs -r -n 1 ip addr del dev lo\n"));
   EXPECT_THAT(text, HasSubstr("\n  umount 203.0.113.1:/chroot/home\n"));
+  v1::Balancing balancing;
+  balancing.add_balancers("lb");
+  balancing.add_addresses("203.0.113.10");
+  EXPECT_EQ(RenderRemoved("web2", shares, balancing), text);
+  EXPECT_THAT(RenderRemoved("lb", shares, balancing),
+              HasSubstr("\n  ipvsadm --clear\n  ip -o addr show to 203.0.113.10/32 | "));
 }
 
 TEST(NodeViewTest, ListFits80Columns) {

@@ -274,6 +274,14 @@ grpc::Status FakeManager::ListNodes(grpc::ServerContext* context,
   return status;
 }
 
+grpc::Status FakeManager::GetBalancing(grpc::ServerContext* context,
+                                       const v1::GetBalancingRequest* request,
+                                       v1::Balancing* response) {
+  grpc::Status status = Enter(context, "GetBalancing", *request);
+  *response = balancing;
+  return status;
+}
+
 grpc::Status FakeManager::PauseNode(grpc::ServerContext* context,
                                     const v1::PauseNodeRequest* request, v1::Node* response) {
   grpc::Status status = Enter(context, "PauseNode", *request);

@@ -35,6 +35,7 @@ class FakeManager final : public v1::CommandService::Service,
   std::vector<v1::Node> nodes;
   std::vector<v1::Account> accounts;
   std::vector<v1::Share> shares;
+  v1::Balancing balancing;
   std::vector<v1::Event> events;
   std::vector<v1::Pause> pauses;
   std::vector<v1::Orphan> orphans;
@@ -99,6 +100,8 @@ class FakeManager final : public v1::CommandService::Service,
                        v1::Node* response) override;
   grpc::Status ListNodes(grpc::ServerContext* context, const v1::ListNodesRequest* request,
                          v1::ListNodesResponse* response) override;
+  grpc::Status GetBalancing(grpc::ServerContext* context, const v1::GetBalancingRequest* request,
+                            v1::Balancing* response) override;
   grpc::Status PauseNode(grpc::ServerContext* context, const v1::PauseNodeRequest* request,
                          v1::Node* response) override;
   grpc::Status ResumeNode(grpc::ServerContext* context, const v1::ResumeNodeRequest* request,

@@ -73,6 +73,10 @@ TEST_F(TreeTest, GoodLinesAreTaken) {
            "quota set a.example --size 1GiB --node web1",
            "address bind 192.0.2.1 --node web1",
            "address unbind 192.0.2.1",
+           "balancer show",
+           "balancer set",
+           "balancer set --scheduler rr --services 80,443 --persistence 300 --forwarding tunnel",
+           "balancer weight web1 0 --wait",
            "command list --all --limit 5 --key share/home",
            "command show 01jd4n7zq8w3a",
            "command watch 01jd4n7zq8w3a --timeout 1m",
@@ -85,6 +89,7 @@ TEST_F(TreeTest, GoodLinesAreTaken) {
            "node show web1",
            "node add web1 --role app --role storage --address 10.0.0.1 --token-ttl 1h",
            "node add web1 --role app,database --address 10.0.0.1",
+           "node add lb1 --role balancer --address 10.0.0.1 --second-address 2001:db8::1",
            "node rejoin web1 --token-ttl 1h",
            "node preflight web1 --wait",
            "node pause web1 --note why",
@@ -122,6 +127,12 @@ TEST_F(TreeTest, WrongLinesAreRefused) {
            "command skip 01jd4n7zq8w3a",
            "explain",
            "explain a b",
+           "balancer set --services 0",
+           "balancer set --services http",
+           "balancer set --persistence 90000",
+           "balancer set --forwarding nat",
+           "balancer weight web1",
+           "balancer weight web1 65536",
            "node add web1 --role king --address 10.0.0.1",
            "node add web1 --address 10.0.0.1",
            "node pause web1",
@@ -159,7 +170,7 @@ TEST_F(TreeTest, SubmittingCommandsHaveTheSameOptions) {
       EXPECT_NE(app.get_option_no_throw(name), nullptr) << PathOf(app) << " " << name;
     }
   });
-  EXPECT_EQ(submitting, 12);
+  EXPECT_EQ(submitting, 14);
 }
 
 TEST_F(TreeTest, EveryCommandTeachesWithAnExampleThatIsRight) {

@@ -54,6 +54,7 @@ class ClusterHarness : public testing::Test {
       }
     }
     ExpectInStep();
+    own_.insert(own_.end(), changes.commands.begin(), changes.commands.end());
   }
 
   void ExpectInStep() { EXPECT_EQ(stored_, RowsOf(*cluster_)); }
@@ -199,6 +200,8 @@ class ClusterHarness : public testing::Test {
   std::unique_ptr<Cluster> cluster_;
   Now now_{absl::FromUnixSeconds(1'700'000'000), absl::Hours(1)};
   Rows stored_;
+  // Commands of the manager's own; nobody has submitted them.
+  std::vector<PlannedCommand> own_;
   CommandId last_id_ = 0;
   int last_token_ = 0;
   int64_t last_incarnation_ = 0;

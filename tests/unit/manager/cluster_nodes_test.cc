@@ -74,7 +74,7 @@ TEST_F(ClusterNodesTest, BadNodesAreRefused) {
   EXPECT_EQ(AddCode("name: 'web5' address: '10.0.0.5'"), "INVALID_ARGUMENT INVALID_ARGUMENT");
   EXPECT_EQ(AddCode("name: 'web5' roles: [ROLE_UNSPECIFIED] address: '10.0.0.5'"),
             "INVALID_ARGUMENT INVALID_ARGUMENT");
-  EXPECT_EQ(AddCode("name: 'web5' roles: [APP, BALANCER] address: '10.0.0.5'"),
+  EXPECT_EQ(AddCode("name: 'web5' roles: [APP, DATABASE] address: '10.0.0.5'"),
             "INVALID_ARGUMENT INVALID_ARGUMENT")
       << "reserved";
   EXPECT_EQ(AddCode("name: 'web5' roles: 77 address: '10.0.0.5'"),

@@ -11,7 +11,11 @@ namespace {
 
 class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterface<int> {
  protected:
-  ClusterRandomTest() : random_(static_cast<uint64_t>(GetParam())) { ThreeNodes(); }
+  ClusterRandomTest() : random_(static_cast<uint64_t>(GetParam())) {
+    ThreeNodes();
+    AddNode("lb", "[BALANCER]", "10.0.0.9");
+    Join("lb");
+  }
 
   size_t Below(size_t n) { return static_cast<size_t>(random_.Next() % n); }
   template <typename T>
@@ -51,7 +55,7 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
 
   v1::CommandSpec Spec() {
     v1::CommandSpec spec;
-    switch (Below(14)) {
+    switch (Below(15)) {
       case 0: {
         auto& create = *spec.mutable_create_account();
         create.set_domain(Domain());
@@ -102,6 +106,9 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
         break;
       case 12:
         spec.mutable_bind_address()->set_address(Address());
+        break;
+      case 13:
+        spec.mutable_set_balancing()->set_scheduler(Any<std::string>({"rr", "wlc", "", "x"}));
         break;
       default:
         if (Below(2) == 0) {
@@ -157,7 +164,14 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
     if (task.attempt == 0 && (well || Below(3) != 0)) {
       if (InFront(at, task.node)) task.attempt = 1;
     } else if (task.attempt == 0) {
+      // Who withdraws a table of its own means it.
+      if (live_[at].kind == "set_balancing") return;
       task.outcome = Any<Outcome>({Outcome::kCancelled, Outcome::kExpired});
+    } else if (task.node == "lb") {
+      task.outcome = Outcome::kSucceeded;
+      agent::v1::Work work;
+      work.ParseFromString(live_[at].work);
+      if (work.balancing().revision() > table_.revision()) table_ = work.balancing();
     } else {
       task.outcome = well || Below(2) != 0 ? Outcome::kSucceeded : Outcome::kFailed;
     }
@@ -165,8 +179,18 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
 
   void CancelOne() {
     if (live_.empty()) return;
-    for (Task& task : live_[Below(live_.size())].tasks) {
+    Command& command = live_[Below(live_.size())];
+    if (command.kind == "set_balancing") return;
+    for (Task& task : command.tasks) {
       if (task.outcome == Outcome::kNone && task.attempt == 0) task.outcome = Outcome::kCancelled;
+    }
+  }
+
+  void SubmitOwn() {
+    for (const PlannedCommand& plan : std::exchange(own_, {})) {
+      const Command command = Submitted(plan);
+      Supersede(plan, command);
+      live_.push_back(command);
     }
   }
 
@@ -181,6 +205,7 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
       const Command command = live_[i];
       live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(i));
       Finish(command);
+      SubmitOwn();
     }
   }
 
@@ -311,6 +336,7 @@ class ClusterRandomTest : public ClusterHarness, public testing::WithParamInterf
   SeededRandom random_;
   std::vector<Command> live_;
   std::map<std::string, uint64_t> seen_;  // highest generation, by domain
+  agent::v1::BalancingTable table_;       // the newest that the balancer was given
   int accepted_ = 0;
 };
 
@@ -328,6 +354,7 @@ TEST_P(ClusterRandomTest, AlwaysSound) {
     } else {
       Request();
     }
+    SubmitOwn();
     FinishWhatIsDone();
     ExpectSound();
   }
@@ -337,6 +364,10 @@ TEST_P(ClusterRandomTest, AlwaysSound) {
   }
   ExpectSound();
   ExpectQuiet();
+  const v1::Balancing wanted = cluster_->ShowBalancing();
+  EXPECT_EQ(absl::StrJoin(table_.addresses(), " "), absl::StrJoin(wanted.addresses(), " "))
+      << "whatever came of the commands, the balancer has every address, and no other";
+  EXPECT_EQ(table_.settings().scheduler(), wanted.settings().scheduler());
   EXPECT_GT(accepted_, 20) << "too little got through to mean anything";
 }
 

@@ -224,5 +224,30 @@ TEST_F(EngineTest, RunsInItsOwnThread) {
   EXPECT_EQ(store_->ListCommands({})->size(), 50u);
 }
 
+TEST_F(EngineTest, WhatFollowsFromAChangeIsSubmittedInTheSameCommit) {
+  Connect();
+  const int commits = store_->commits;
+  absl::Status answer = absl::UnknownError("not answered");
+  engine_->Change(
+      [](const Now&) -> absl::StatusOr<ChangeSet> {
+        ChangeSet changes;
+        changes.resources.push_back({"node", "web2", "row"});
+        PlannedCommand& own = changes.commands.emplace_back();
+        own.kind = "a";
+        own.resource_key = "balancer/services";
+        own.tasks = {{"web1", 0}};
+        return changes;
+      },
+      "root", [&](absl::Status status) { answer = std::move(status); });
+  engine_->RunOnce();
+  EXPECT_TRUE(answer.ok()) << answer;
+  EXPECT_EQ(store_->commits, commits + 1);
+  ASSERT_EQ(session_->assigns.size(), 1u);
+  const auto stored = store_->GetCommand(session_->assigns[0].lease.command);
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->resource_key, "balancer/services");
+  EXPECT_EQ(stored->actor, "manager");
+}
+
 }  // namespace
 }  // namespace hostq::manager
