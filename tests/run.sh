@@ -15,7 +15,7 @@
 #                has all of them)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses; XFS;
 #                what nodes keep; the balancer; exports; hooks with nginx; what the policy forbids; what cannot be
-#                ended
+#                ended; resync
 #   faults       the cluster in the lab broken in every way of tests/system/faults: named, mended, done
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
@@ -64,7 +64,7 @@ need_release() {
 tier_system() {
   need_release || return
   local story bad=0
-  for story in main-job quotas upkeep balancer exports hooks policy wedged; do
+  for story in main-job quotas upkeep balancer exports hooks policy wedged resync; do
     deploy/lab/run.sh --timeout 600 "tests/system/$story.sh" || bad=1
   done
   return $bad

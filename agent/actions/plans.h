@@ -9,6 +9,7 @@ namespace hostq::agent {
 
 // One function a kind, each in the file of its name; see PlanSteps.
 using Plan = absl::StatusOr<std::vector<Step>>;
+Plan PlanResyncAccount(const v1::ResyncAccount& work, const Roles& roles, const Policy& policy);
 Plan PlanCreateAccount(const v1::CreateAccount& work, const Roles& roles, const Policy& policy);
 Plan PlanSuspendAccount(const v1::SuspendAccount& work, const Roles& roles, const Policy& policy);
 Plan PlanUnsuspendAccount(const v1::UnsuspendAccount& work, const Roles& roles,

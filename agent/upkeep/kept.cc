@@ -28,6 +28,15 @@ std::pair<std::string, KeptItem> KeptAddress(const std::string& address, const B
   return {AddressKey(address), ItemOf("bind_address", work, std::move(names))};
 }
 
+// A balancer's are kept with its services.
+void KeepAddresses(const v1::Account& account, const Roles& roles,
+                   std::vector<std::pair<std::string, KeptItem>>& kept) {
+  if (!roles.app || roles.balancer) return;
+  for (const std::string& address : account.addresses()) {
+    kept.push_back(KeptAddress(address, account.balancers(), roles));
+  }
+}
+
 std::pair<std::string, KeptItem> KeptBalancing(const v1::BalancingTable& table) {
   v1::Work work;
   work.mutable_set_balancing();
@@ -58,10 +67,11 @@ std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, co
                                  work.add_account_address().account().balancers(), roles));
       break;
     case v1::Work::kCreateAccount:
-      if (!roles.app || roles.balancer) break;
-      for (const std::string& address : work.create_account().account().addresses()) {
-        kept.push_back(KeptAddress(address, work.create_account().account().balancers(), roles));
-      }
+      KeepAddresses(work.create_account().account(), roles, kept);
+      break;
+    case v1::Work::kResyncAccount:
+      if (work.resync_account().apply())
+        KeepAddresses(work.resync_account().account(), roles, kept);
       break;
     default:
       break;

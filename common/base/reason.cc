@@ -286,6 +286,10 @@ constexpr ReasonInfo kReasons[] = {
      "the process that changes the node's system does not run",
      "start it on NODE: systemctl start hostq-executor; if it does not stay: journalctl -u "
      "hostq-executor"},
+    {Reason::kDiffers, "DIFFERS", ReasonClass::kFinal, Owner::kAdministrator,
+     "not as it should be; nothing was changed, as was asked for",
+     "have it put right: hostq account resync DOMAIN --apply; one node: hostq node resync NODE "
+     "--apply"},
     {Reason::kHookFailed, "HOOK_FAILED", ReasonClass::kEnvironment, Owner::kNode,
      "a hook said that it failed",
      "see what it printed (output) and mend on NODE what it complains of, or the hook itself; "

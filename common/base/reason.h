@@ -93,6 +93,7 @@ enum class Reason : int {
   kJournalUnavailable = 201,
   kToolMissing = 202,
   kExecutorUnavailable = 203,
+  kDiffers = 204,
   kHookFailed = 220,
   kHookTimedOut = 221,
   kHookDeferred = 222,

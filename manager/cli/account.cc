@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "manager/cli/groups.h"
 #include "manager/cli/options.h"
+#include "manager/cli/resync.h"
 #include "manager/cli/table.h"
 #include "manager/cli/words.h"
 
@@ -265,6 +266,7 @@ void AddAccountCommands(CLI::App& root, Tool& tool) {
                            "hostq account show example.com");
   AddText(show, "DOMAIN", options->domain, "", "the account")->required();
   OnRun(show, tool, options, Show);
+  AddAccountResync(group, tool);
 }
 
 }  // namespace hostq::cli

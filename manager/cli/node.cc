@@ -9,6 +9,7 @@
 #include "manager/cli/groups.h"
 #include "manager/cli/node_view.h"
 #include "manager/cli/options.h"
+#include "manager/cli/resync.h"
 #include "manager/cli/view.h"
 #include "manager/cli/words.h"
 
@@ -276,6 +277,8 @@ void AddNodeCommands(CLI::App& root, Tool& tool) {
   AddWaitOptions(preflight, options->submit.wait);
   AddText(preflight, "--request-id", options->submit.request_id, "ID",
           "submitted again with the same id, the command is not made twice");
+
+  AddNodeResync(group, tool);
 
   options = std::make_shared<NodeOptions>();
   CLI::App& pause = AddOne(group, tool, options, Pause, "pause", "send no new tasks to a node",

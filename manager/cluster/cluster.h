@@ -211,6 +211,8 @@ class Cluster final : public Resources {
   // plan_account.cc
   absl::StatusOr<PlannedCommand> PlanCreateAccount(const v1::CreateAccount& request,
                                                    const Now& now);
+  absl::StatusOr<PlannedCommand> PlanResyncAccount(const v1::ResyncAccount& request,
+                                                   absl::Span<const std::string> nodes);
   absl::StatusOr<PlannedCommand> PlanSuspendAccount(const v1::SuspendAccount& request);
   absl::StatusOr<PlannedCommand> PlanUnsuspendAccount(const v1::UnsuspendAccount& request);
   absl::StatusOr<PlannedCommand> PlanDeleteAccount(const v1::DeleteAccount& request);

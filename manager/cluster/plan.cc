@@ -45,6 +45,7 @@ bool TakesNodes(v1::CommandSpec::KindCase kind) {
     case v1::CommandSpec::kBindAddress:
     case v1::CommandSpec::kUnbindAddress:
     case v1::CommandSpec::kPreflight:
+    case v1::CommandSpec::kResyncAccount:
       return true;
     default:
       return false;
@@ -98,6 +99,8 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
       return PlanAddAccountAddress(spec.add_account_address());
     case v1::CommandSpec::kRemoveAccountAddress:
       return PlanRemoveAccountAddress(spec.remove_account_address());
+    case v1::CommandSpec::kResyncAccount:
+      return PlanResyncAccount(spec.resync_account(), nodes);
     case v1::CommandSpec::kMountShare:
       return PlanMountShare(spec.mount_share(), nodes);
     case v1::CommandSpec::kUnmountShare:

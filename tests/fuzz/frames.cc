@@ -48,6 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       HOSTQ_CHECK(write(ends[0], some.data(), some.size()) == static_cast<ssize_t>(some.size()));
       status = socket.Read(frames);
     }
+    // A close alone waits for whoever looks at /proc/PID/fd just now.
+    shutdown(ends[0], SHUT_RDWR);
     close(ends[0]);
     if (status.ok()) HOSTQ_CHECK(absl::IsUnavailable(socket.Read(frames)));
   }

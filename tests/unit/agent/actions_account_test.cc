@@ -369,5 +369,50 @@ TEST_F(SetQuotaTest, AnothersUidIsNotLimited) {
   EXPECT_EQ(RunWork(account_quota, kStorage, storage).reason, Reason::kUidTaken);
 }
 
+class ResyncAccountTest : public ActionTest {
+ protected:
+  v1::Work Resync(bool apply) {
+    v1::Work work;
+    *work.mutable_resync_account()->mutable_account() = Account();
+    work.mutable_resync_account()->set_apply(apply);
+    return work;
+  }
+};
+
+TEST_F(ResyncAccountTest, ALookTellsEveryDifferenceAndChangesNone) {
+  CreateEverywhere();
+  app.user_table.clear();
+  app.address_table.clear();
+  server().limits[2001] = 1 << 20;
+  const auto storage_changes = storage.changes, app_changes = app.changes;
+  const Outcome at_storage = RunWork(Resync(false), kStorage, storage);
+  EXPECT_EQ(at_storage.reason, Reason::kNone) << "what is found stops nothing";
+  EXPECT_EQ(at_storage.steps.at("quota").reason, Reason::kDiffers);
+  EXPECT_TRUE(at_storage.steps.at("quota").warning);
+  EXPECT_EQ(at_storage.steps.at("quota").message,
+            "to be done: set the quota of uid 2001 to 10GiB (it is 1MiB)");
+  EXPECT_EQ(at_storage.steps.at("user").reason, Reason::kNone);
+  const Outcome at_app = RunWork(Resync(false), kApp, app);
+  EXPECT_EQ(at_app.steps.at("user").message, "to be done: add the user exampleco with uid 2001");
+  EXPECT_EQ(at_app.steps.at("address 203.0.113.10").message, "to be done: put 203.0.113.10 on lo");
+  EXPECT_EQ(at_app.steps.at("quota").reason, Reason::kQuotaMismatch) << "cannot be put right here";
+  EXPECT_FALSE(at_app.changed);
+  EXPECT_EQ(storage.changes, storage_changes);
+  EXPECT_EQ(app.changes, app_changes);
+  EXPECT_EQ(RunWork(Resync(true), kStorage, storage).reason, Reason::kNone);
+  EXPECT_EQ(RunWork(Resync(true), kApp, app).reason, Reason::kNone);
+  for (const auto& [name, step] : RunWork(Resync(false), kApp, app).steps) {
+    EXPECT_EQ(step.reason, Reason::kNone) << name;
+  }
+}
+
+TEST_F(ResyncAccountTest, ASuspendedAccountStaysSuspended) {
+  CreateEverywhere();
+  Account().set_suspended(true);
+  EXPECT_TRUE(RunWork(Resync(true), kApp, app).changed) << "it was not";
+  EXPECT_TRUE(app.user_table["exampleco"].locked);
+  EXPECT_FALSE(RunWork(Resync(true), kApp, app).changed);
+}
+
 }  // namespace
 }  // namespace hostq::agent

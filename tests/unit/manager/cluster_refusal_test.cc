@@ -46,6 +46,7 @@ TEST_F(ClusterRefusalTest, EveryFieldMissing) {
       {"suspend_account {}", "INVALID_ARGUMENT INVALID_DOMAIN", "domain"},
       {"unsuspend_account {}", "INVALID_ARGUMENT INVALID_DOMAIN", "domain"},
       {"delete_account {}", "INVALID_ARGUMENT INVALID_DOMAIN", "domain"},
+      {"resync_account {}", "INVALID_ARGUMENT INVALID_DOMAIN", "domain"},
       {"set_account_quota {}", "INVALID_ARGUMENT INVALID_DOMAIN", "domain"},
       {"add_account_address {}", "INVALID_ARGUMENT INVALID_DOMAIN", "domain"},
       {"add_account_address { domain: 'example.com' }", "INVALID_ARGUMENT INVALID_ADDRESS",

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "agent/host/host.h"
+
+namespace hostq::agent {
+
+// `host` as it is, for steps that are to tell what they would change: what looks is passed on, what
+// would change the system fails with DIFFERS and says what would have been done. Notes are neither
+// written nor removed, and that is no failure: nobody but hostq sees them. `host` must outlive it.
+std::unique_ptr<Host> MakeComparingHost(Host& host);
+
+}  // namespace hostq::agent

@@ -1,0 +1,79 @@
+#!/bin/bash
+# What is so on the nodes, and what should be, told as a story: things are changed by hand, the difference
+# is shown and nothing is touched, then it is put right; a node loses its state directory.
+#
+#   deploy/lab/run.sh tests/system/resync.sh
+#
+# shellcheck source=tests/system/lib.sh
+source "${BASH_SOURCE[0]%/*}/lib.sh"
+
+limit_is() { prints "$1" on storage1 quota -v -w -u exampleco; } # KIB
+on_lo() { on "$1" ip -o addr show dev lo | grep -wF "$2"; } # HOST ADDRESS/PREFIX
+has_user() { on "$1" getent passwd exampleco; } # HOST
+
+by_hand() {
+  chapter "Changed by hand"
+  run on web2 userdel exampleco
+  run on web1 usermod --shell /bin/sh exampleco
+  run on storage1 setquota -u exampleco 0 1024 0 0 /chroot/home
+  run hostq account resync example.com
+  check "the missing user is found" shows "add the user exampleco with uid 20000"
+  check "the shell" shows "make /bin/bash the shell of exampleco"
+  check "the quota" shows "set the quota of uid 20000 to 10MiB (it is 1MiB)"
+  check "the exit status tells" refused
+  check "nothing was changed: web2 has no such user" fails has_user web2
+  check "and the limit is still that" limit_is 1024
+  run hostq node resync web1
+  check "web1 alone: its shell" shows "/bin/bash the shell"
+  check "not the others" fails shows "add the user"
+  run hostq account resync example.com --apply
+  check "put right" succeeded
+  check "web2 has the user" has_user web2
+  check "the limit is back" limit_is 10240
+  run hostq account resync example.com
+  check "nothing differs any more" shows "All is as it should be."
+  check "and the exit status tells" succeeded
+}
+
+conflict() {
+  chapter "What no machine can decide"
+  run on web2 userdel exampleco
+  run on web2 useradd --uid 20000 --user-group --no-create-home somebody
+  run hostq account resync example.com
+  check "another user has the uid: shown" shows UID_TAKEN
+  run hostq account resync example.com --apply --timeout 20s
+  check "it cannot be put right" refused
+  check "and where to look is told" shows "hostq explain"
+  run hostq explain "$(newest_command account/example.com)"
+  check "the reason is the same" shows UID_TAKEN
+  run on web2 userdel somebody
+  run hostq command retry "$(newest_command account/example.com)"
+  check_soon 30 "without that user it is done" has_user web2
+}
+
+lost_state() {
+  chapter "A node has lost its state directory"
+  daemon web1 node stop
+  on web1 sh -c 'rm -f /var/lib/hostq/agent/journal.db*; rm -rf /var/lib/hostq/executor /run/hostq-executor'
+  on web1 ip addr del 203.0.113.10/32 dev lo
+  on web1 umount /chroot/home
+  daemon web1 node start
+  check_soon 60 "web1 is back, and does not know what it kept" node_is web1 READY
+  run hostq node resync web1 --timeout 60s
+  check "the address is missing" shows "put 203.0.113.10 on lo"
+  check "so is the share" shows SHARE_NOT_MOUNTED
+  run hostq node resync web1 --apply
+  check "put right" succeeded
+  check "the share is mounted" on web1 findmnt -t nfs4 /chroot/home
+  check "the address is on lo" on_lo web1 203.0.113.10/32
+  run on web1 ip addr del 203.0.113.10/32 dev lo
+  check_soon 15 "and kept from now on" on_lo web1 203.0.113.10/32
+}
+
+run hostq share mount home --source 203.0.113.1:/chroot/home --at /home --wait
+run hostq account create example.com --user exampleco --address 203.0.113.10 --quota 10MiB --wait
+check "an account" succeeded
+by_hand
+conflict
+lost_state
+story_end
