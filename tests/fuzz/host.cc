@@ -1,7 +1,8 @@
-// What the kernel and a file server answer: the lists of mounts and of virtual services, and
+// What the kernel and a file server answer: the lists of mounts, virtual services and exports, and
 // datagrams of rquotad and rpcbind.
 #include <string>
 
+#include "agent/host/exports.h"
 #include "agent/host/mounts.h"
 #include "agent/host/rquota.h"
 #include "agent/host/virtual_services.h"
@@ -41,19 +42,28 @@ void ReadVirtualServices(absl::string_view text) {
   }
 }
 
+void ReadExports(absl::string_view text) {
+  const std::vector<ExportEntry> entries = ParseExports(text);
+  HOSTQ_CHECK(ParseExports(FormatExports(entries)) == entries);
+  for (const ExportEntry& entry : entries) (void)Covers(entry, entry.path, "203.0.113.2");
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
-  switch (input.Byte() % 3) {
+  switch (input.Byte() % 4) {
     case 0:
       ReadMounts(input.Rest());
       break;
     case 1:
       ReadReply(input.Rest());
       break;
-    default:
+    case 2:
       ReadVirtualServices(input.Rest());
+      break;
+    default:
+      ReadExports(input.Rest());
   }
   return 0;
 }

@@ -147,6 +147,8 @@ void ManagerMessages() {
       R"(set_balancing { balancers: "10.0.0.2" } balancing { revision: 7
          settings { ports: 80 scheduler: "wlc" forwarding: DIRECT } addresses: "203.0.113.10"
          servers { node: "web1" addresses: "10.0.0.11" weight: 1 } balancers: "10.0.0.2" })",
+      R"(set_exports {} exports { revision: 7 exports { server: "10.0.0.1" path: "/chroot/home"
+         clients: "10.0.0.11" } })",
   };
   for (const std::string& text : works) {
     const std::string work = Bytes<agent::v1::Work>(text);
@@ -234,6 +236,7 @@ kinds = ["bind_address"]
                                    " ro - tmpfs none rw\n"));
   Write("host", '\1' + std::string("abcd\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 28));
   Write("host", '\1' + std::string("abcd\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\7", 20));
+  Write("host", '\3' + std::string("/chroot/home\t203.0.113.0/24(rw,sync)\n/srv\t*(ro)\n"));
   Write("host", '\2' + std::string("TCP  CB00710A:0050 rr persistent 30000 FFFFFFFF\n"
                                    "  -> CB007103:0050      Route   1      0          0\n"
                                    "TCP  [2001:0db8:0:0:0:0:0:10]:0050 rr\n"));
