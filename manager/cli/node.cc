@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/ascii.h"
@@ -136,8 +137,14 @@ absl::StatusOr<int> Pause(Tool& tool, const NodeOptions& options) {
                                  Clean(node.name())));
 }
 
-// Whether the balancers have the table of this revision; so if there are none.
-absl::StatusOr<bool> IsBalanced(Tool& tool, uint64_t revision) {
+bool HasRole(const v1::Node& node, v1::Node::Role role) {
+  return std::find(node.roles().begin(), node.roles().end(), role) != node.roles().end();
+}
+
+// Whether the balancers have the table of this revision, as far as that concerns the node: what is
+// paused itself gets none, and only app nodes are balanced.
+absl::StatusOr<bool> IsBalanced(Tool& tool, const v1::Node& node, uint64_t revision) {
+  if (!HasRole(node, v1::Node::APP) || HasRole(node, v1::Node::BALANCER)) return true;
   HOSTQ_ASSIGN_OR_RETURN(const v1::Balancing balancing, tool.client().GetBalancing());
   return balancing.balancers().empty() || balancing.confirmed_revision() >= revision;
 }
@@ -154,7 +161,7 @@ absl::StatusOr<int> Drain(Tool& tool, const NodeOptions& options) {
   const absl::Duration start = tool.clock.Monotonic();
   int shown = -1;
   while (true) {
-    HOSTQ_ASSIGN_OR_RETURN(const bool balanced, IsBalanced(tool, balancing.revision()));
+    HOSTQ_ASSIGN_OR_RETURN(const bool balanced, IsBalanced(tool, node, balancing.revision()));
     if (node.tasks_in_flight() == 0 && balanced) break;
     const std::string waits = balanced ? "" : "; the balancer does not know of it yet";
     if (node.tasks_in_flight() != shown) {
