@@ -17,12 +17,7 @@ absl::StatusOr<std::vector<std::string>> ReadList(Host& host, const std::string&
   return std::vector<std::string>(absl::StrSplit(note.value_or(""), '\n', absl::SkipEmpty()));
 }
 
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<void>> LockBalancing(Host& host) { return host.notes().Lock(kLock); }
-
-bool IsBalancingLocked(Host& host) { return host.notes().IsLocked(kLock); }
-
+// Nothing: it was never given one.
 absl::StatusOr<std::optional<v1::BalancingTable>> ReadTable(Host& host) {
   HOSTQ_ASSIGN_OR_RETURN(const auto note, host.notes().Read(NoteLife::kDurable, kTable));
   v1::BalancingTable table;
@@ -30,6 +25,10 @@ absl::StatusOr<std::optional<v1::BalancingTable>> ReadTable(Host& host) {
   if (!note || !table.ParseFromString(*note)) return std::optional<v1::BalancingTable>();
   return std::optional<v1::BalancingTable>(std::move(table));
 }
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<void>> LockBalancing(Host& host) { return host.notes().Lock(kLock); }
 
 absl::StatusOr<v1::BalancingTable> NoteTable(Host& host, const v1::BalancingTable& given) {
   HOSTQ_ASSIGN_OR_RETURN(const auto old, ReadTable(host));

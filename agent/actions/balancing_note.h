@@ -15,10 +15,6 @@ namespace hostq::agent {
 
 // Waits until no other step works on the balancer; until what is returned is gone, no other does.
 absl::StatusOr<std::shared_ptr<void>> LockBalancing(Host& host);
-// A step works on it just now.
-bool IsBalancingLocked(Host& host);
-// Nothing: it was never given one.
-absl::StatusOr<std::optional<v1::BalancingTable>> ReadTable(Host& host);
 // Notes `given`, unless a newer one is noted. Returns the newest.
 absl::StatusOr<v1::BalancingTable> NoteTable(Host& host, const v1::BalancingTable& given);
 absl::StatusOr<std::set<std::string>> ReadLeaving(Host& host);

@@ -172,7 +172,6 @@ class ComparingNotes final : public Notes {
   absl::StatusOr<std::shared_ptr<void>> Lock(const std::string& name) override {
     return real_.Lock(name);
   }
-  bool IsLocked(const std::string& name) override { return real_.IsLocked(name); }
 
  private:
   Notes& real_;

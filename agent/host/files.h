@@ -63,8 +63,6 @@ class Notes {
   // Waits until no other process has the lock of that name; it is given back with the last copy of
   // what is returned, or when this process ends.
   virtual absl::StatusOr<std::shared_ptr<void>> Lock(const std::string& name) = 0;
-  // Whether a process has it, as far as can be seen.
-  virtual bool IsLocked(const std::string& name) = 0;
 };
 
 }  // namespace hostq::agent

@@ -92,13 +92,6 @@ class LinuxNotes final : public Notes {
     return std::shared_ptr<void>(std::move(file));
   }
 
-  bool IsLocked(const std::string& name) override {
-    const auto path = PathOf(NoteLife::kUntilReboot, absl::StrCat(name, ".lock"));
-    if (!path.ok()) return false;
-    const FileDescriptor file(open(path->c_str(), O_RDONLY | O_CLOEXEC));
-    return file.valid() && flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  }
-
  private:
   absl::StatusOr<std::string> PathOf(NoteLife life, const std::string& name) const {
     if (!IsNoteName(name)) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -120,6 +121,7 @@ class SessionLogic {
   // What the node keeps.
   void RunRepair(const Upkeep::Repair& repair);
   void OnOwnFinished(const Assignment& assignment, const v1::Result& result);
+  std::set<std::string> Changing() const;
   void TellDrift();
   void Accept(const Assignment& assignment);
   // It has succeeded.
@@ -153,6 +155,8 @@ class SessionLogic {
     Lease lease;
     uint64_t order = 0;  // of acceptance
     std::vector<std::string> takes_away;
+    // Of what the node keeps, other than what its resource key says.
+    std::set<std::string> changes;
   };
   std::map<std::string, InFlight, std::less<>> in_flight_;  // by task
   uint64_t accepted_ = 0;

@@ -149,7 +149,7 @@ void SessionLogic::OnExecutorReport(const v1::ExecutorReport& report) {
 Effects SessionLogic::Flush() {
   RunTimers();
   if (!stopping_) {
-    for (const Upkeep::Repair& repair : upkeep_.Advance()) RunRepair(repair);
+    for (const Upkeep::Repair& repair : upkeep_.Advance(Changing())) RunRepair(repair);
   }
   const absl::Duration now = clock_.Monotonic();
   if (!journal_failed_ || now >= journal_retry_at_ || !assigned_.empty()) {
@@ -284,6 +284,7 @@ void SessionLogic::Accept(const Assignment& assignment) {
   v1::Work work;
   if (!work.ParseFromString(assignment.work)) return;
   accepted.takes_away = NotKeptSince(work, RolesFromNames(assignment.roles));
+  accepted.changes = ChangedBesides(work, RolesFromNames(assignment.roles));
   for (const std::string& key : accepted.takes_away) {
     upkeep_.Drop(key);
     pending_.kept.erase(key);
@@ -305,6 +306,17 @@ void SessionLogic::Keep(const Assignment& assignment) {
     if (leaving.contains(key) || !IsTaskName(key)) continue;
     if (upkeep_.Keep(key, item)) pending_.kept[key] = std::move(item);
   }
+}
+
+// Until its result is there, the node may have what a task brings or what it had.
+std::set<std::string> SessionLogic::Changing() const {
+  std::set<std::string> keys;
+  for (const auto& [task_id, accepted] : in_flight_) {
+    if (!accepted.changes.empty() && runner_.Begun(task_id)) {
+      keys.insert(accepted.changes.begin(), accepted.changes.end());
+    }
+  }
+  return keys;
 }
 
 void SessionLogic::TellDrift() {

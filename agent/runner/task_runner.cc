@@ -110,6 +110,11 @@ bool TaskRunner::Started(absl::string_view task_id) const {
   return task != nullptr && task->started;
 }
 
+bool TaskRunner::Begun(absl::string_view task_id) const {
+  const Task* task = Find(task_id);
+  return task != nullptr && task->begun;
+}
+
 bool TaskRunner::Quarantined(absl::string_view resource_key) const {
   return quarantine_.find(resource_key) != quarantine_.end();
 }

@@ -84,6 +84,8 @@ class TaskRunner {
   bool Knows(absl::string_view task_id) const { return Find(task_id) != nullptr; }
   // Begun in this process, or in one before it as the journal says.
   bool Started(absl::string_view task_id) const;
+  // In this process.
+  bool Begun(absl::string_view task_id) const;
   bool Quarantined(absl::string_view resource_key) const;
   size_t size() const { return tasks_.size(); }
   // Steps that run now, wedged ones apart.

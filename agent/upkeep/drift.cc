@@ -45,9 +45,8 @@ bool IsThere(const std::vector<VirtualService>& seen, VirtualService wanted) {
   return std::find(seen.begin(), seen.end(), wanted) != seen.end();
 }
 
-std::optional<Deviation> CompareBalancing(Host& host,
-                                          const std::vector<InterfaceAddress>& addresses,
-                                          const std::string& key, const v1::BalancingTable& table) {
+std::optional<Deviation> LookAtBalancing(Host& host, const std::vector<InterfaceAddress>& addresses,
+                                         const std::string& key, const v1::BalancingTable& table) {
   const auto uplink = FindUplink(addresses, table.balancers());
   if (!uplink.ok()) {
     return Deviation{key, Reason::kBalancerUplinkMissing, std::string(uplink.status().message())};
@@ -72,18 +71,6 @@ std::optional<Deviation> CompareBalancing(Host& host,
                                    " is not spread as it should be"));
   }
   return std::nullopt;
-}
-
-// What counts is the newest table that the node was given, which may have come since; if its note
-// cannot be read by this process, the one that is kept. What a step changes just now is no
-// deviation.
-std::optional<Deviation> LookAtBalancing(Host& host, const std::vector<InterfaceAddress>& addresses,
-                                         const std::string& key, const v1::BalancingTable& kept) {
-  const auto noted = ReadTable(host);
-  const bool newer = noted.ok() && *noted && (*noted)->revision() > kept.revision();
-  auto deviation = CompareBalancing(host, addresses, key, newer ? **noted : kept);
-  if (IsBalancingLocked(host)) return std::nullopt;
-  return deviation;
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 namespace hostq::agent {
 namespace {
 
+constexpr char kBalancingKey[] = "balancer/services";
+
 std::string AddressKey(const std::string& text) {
   const auto address = IpAddress::Parse(text);
   return absl::StrCat("address/", address ? address->ToString() : text);
@@ -41,7 +43,7 @@ std::pair<std::string, KeptItem> KeptBalancing(const v1::BalancingTable& table) 
   v1::Work work;
   work.mutable_set_balancing();
   *work.mutable_balancing() = table;
-  return {"balancer/services", ItemOf("set_balancing", work, {"balancer"})};
+  return {kBalancingKey, ItemOf("set_balancing", work, {"balancer"})};
 }
 
 }  // namespace
@@ -103,6 +105,11 @@ std::vector<std::string> NotKeptSince(const v1::Work& work, const Roles& roles) 
       break;
   }
   return keys;
+}
+
+std::set<std::string> ChangedBesides(const v1::Work& work, const Roles& roles) {
+  return roles.balancer && work.has_balancing() ? std::set<std::string>{kBalancingKey}
+                                                : std::set<std::string>{};
 }
 
 bool IsOutdated(const KeptItem& item, const KeptItem& kept) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ bool IsOutdated(const KeptItem& item, const KeptItem& kept);
 // What is not to be kept any more as soon as `work` has been accepted, so that nothing puts back
 // what it takes away.
 std::vector<std::string> NotKeptSince(const v1::Work& work, const Roles& roles);
+// What `work` changes, while it runs, of what is kept under another key than its own.
+std::set<std::string> ChangedBesides(const v1::Work& work, const Roles& roles);
 // The work that takes an item away. Nothing if the item's own cannot be read.
 std::optional<KeptItem> Undo(const KeptItem& item);
 

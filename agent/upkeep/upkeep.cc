@@ -30,7 +30,7 @@ void Upkeep::Drop(const std::string& key) {
   if (open_.erase(key) != 0) tell_ = true;
 }
 
-void Upkeep::Look() {
+void Upkeep::Look(const std::set<std::string>& changing) {
   const absl::Duration now = clock_.Monotonic();
   next_look_ = now + options_.interval;
   const auto found = options_.look(kept_);
@@ -52,6 +52,7 @@ void Upkeep::Look() {
       }
       continue;
     }
+    if (changing.contains(deviation.resource_key)) continue;
     LogWarning("the node is not as it was told to be", {{"resource_key", deviation.resource_key},
                                                         {"reason", NameOf(deviation.reason)},
                                                         {"message", deviation.message}});
@@ -62,11 +63,11 @@ void Upkeep::Look() {
   open_ = std::move(still);
 }
 
-std::vector<Upkeep::Repair> Upkeep::Advance() {
+std::vector<Upkeep::Repair> Upkeep::Advance(const std::set<std::string>& changing) {
   std::vector<Repair> repairs;
   if (!options_.look) return repairs;
   const absl::Duration now = clock_.Monotonic();
-  if (now >= next_look_) Look();
+  if (now >= next_look_) Look(changing);
   if (!options_.repair) return repairs;
   for (const auto& [key, open] : open_) {
     if (running_.size() >= static_cast<size_t>(options_.repairs_at_once)) break;

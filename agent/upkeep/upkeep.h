@@ -49,7 +49,8 @@ class Upkeep {
     bool undo = false;  // takes away what was put back too late
   };
   // Looks if it is time, and says what is to be run now; each is answered by OnRepaired.
-  std::vector<Repair> Advance();
+  // `changing`: what tasks are about to change, of which nothing can be said just now.
+  std::vector<Repair> Advance(const std::set<std::string>& changing = {});
   // `failure`: the reason and the message with which the work ended; kNone: it succeeded. Returns
   // what has to be undone: an item that was dropped while it was put back.
   std::optional<Repair> OnRepaired(const Repair& repair, Reason failure,
@@ -68,7 +69,7 @@ class Upkeep {
     int failures = 0;
     absl::Duration next_try;
   };
-  void Look();
+  void Look(const std::set<std::string>& changing);
   v1::Deviation ToProto(const Open& open) const;
 
   const UpkeepOptions options_;

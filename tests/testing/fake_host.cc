@@ -415,7 +415,6 @@ class FakeHost::Parts {
       HOSTQ_RETURN_IF_ERROR(host_.Injected("Lock"));
       return std::shared_ptr<void>();
     }
-    bool IsLocked(const std::string& name) override { return host_.locks.contains(name); }
 
    private:
     std::map<std::string, std::string>& Of(NoteLife life) {

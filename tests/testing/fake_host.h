@@ -82,8 +82,6 @@ class FakeHost final : public Host {
   std::map<uint32_t, int> processes;
   std::map<std::string, std::string> durable_notes;
   std::map<std::string, std::string> volatile_notes;
-  // What other processes have locked.
-  std::set<std::string> locks;
   // By path of the directory.
   std::map<std::string, HookDirectory> hook_directories;
   // What a hook, or a reload, does when it is run.

@@ -36,6 +36,27 @@ TEST_F(LinkTest, WhatIsMissingIsPutBackAndTold) {
   EXPECT_THAT(Sent(), ElementsAre("drift repaired: address/192.0.2.1 ADDRESS_OWNED_BY_OTHER_HOST"));
 }
 
+TEST_F(LinkTest, WhatATaskIsAboutToChangeIsNoDrift) {
+  Connect();
+  v1::ManagerMessage table = MakeAssign({"t1", 1, 10});
+  table.mutable_assign()->add_roles("balancer");
+  v1::Work work;
+  ASSERT_TRUE(work.ParseFromString(table.assign().work()));
+  work.mutable_balancing()->set_revision(1);
+  table.mutable_assign()->set_work(work.SerializeAsString());
+  Deliver(table);
+  Done(0);
+  table.mutable_assign()->mutable_lease()->set_task_id("t2");
+  table.mutable_assign()->mutable_lease()->set_epoch(11);
+  missing_ = {"balancer/services"};
+  Deliver(table);
+  Look();
+  EXPECT_THAT(Sent(), testing::Not(testing::Contains(testing::HasSubstr("drift"))));
+  Done(1);
+  Look();
+  EXPECT_THAT(Sent(), testing::Contains(testing::HasSubstr("drift open: balancer/services")));
+}
+
 TEST_F(LinkTest, AfterARebootTheNodeGetsItsPartAgainWithoutAManager) {
   Connect();
   Deliver(MakeAssign({"t1", 1, 10}));
