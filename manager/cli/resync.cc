@@ -1,6 +1,7 @@
 #include "manager/cli/resync.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,7 +52,16 @@ absl::StatusOr<std::vector<v1::Command>> SubmitAll(
   return commands;
 }
 
-bool HasEnded(const v1::Command& command) { return command.has_finish_time(); }
+// Or waits for somebody: a parked task, and with it the stages after it.
+bool HasEnded(const v1::Command& command) {
+  int parked = std::numeric_limits<int>::max();
+  for (const v1::Task& task : command.tasks()) {
+    if (task.phase() == v1::Task::PARKED) parked = std::min(parked, task.stage());
+  }
+  return std::all_of(command.tasks().begin(), command.tasks().end(), [&](const v1::Task& task) {
+    return IsFinished(task) || task.phase() == v1::Task::PARKED || task.stage() > parked;
+  });
+}
 
 // False: the time was up first.
 absl::StatusOr<bool> AwaitAll(Tool& tool, std::vector<v1::Command>& commands,
@@ -136,7 +146,7 @@ absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options,
   if (found.unknown > 0) {
     tool.Print(absl::StrCat(found.unknown, " could not be ",
                             options.apply ? "put right" : "looked at",
-                            " yet; that goes on by itself.\n"));
+                            ": hostq explain says why.\n"));
   }
   if (options.apply) {
     tool.Print(absl::StrCat(found.lines, " changed",
@@ -198,7 +208,8 @@ absl::StatusOr<int> ResyncNode(Tool& tool, const ResyncOptions& options) {
     requests.push_back(ResyncOf(domain, {options.name}, options.apply));
   }
   tool.Note(absl::StrCat(options.apply ? "putting right " : "looking at ", domains.size(),
-                         " accounts on ", Clean(options.name), " ..."));
+                         domains.size() == 1 ? " account on " : " accounts on ",
+                         Clean(options.name), " ..."));
   return Resync(tool, options, requests, absl::StrCat("hostq node resync ", Clean(options.name)));
 }
 
