@@ -67,7 +67,7 @@ tier_system() {
   local story bad=0
   local -a stories=(wedged main-job quotas upkeep balancer exports hooks policy resync)
   printf '%s\n' "${stories[@]}" |
-    xargs -P 2 -I{} bash -c 'deploy/lab/run.sh --timeout 600 tests/system/{}.sh >"$1/story-{}.log" 2>&1' bash "$logs" || bad=1
+    xargs -P 2 -I{} bash -c "deploy/lab/run.sh --timeout 600 tests/system/{}.sh >$logs/story-{}.log 2>&1" || bad=1
   for story in "${stories[@]}"; do cat "$logs/story-$story.log"; done
   return $bad
 }

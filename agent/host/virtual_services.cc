@@ -86,7 +86,7 @@ std::vector<VirtualService> ParseVirtualServices(absl::string_view text) {
       listed = service.has_value();
       if (listed) services.push_back(*std::move(service));
     } else if (listed) {
-      if (auto server = ParseServer(words)) services.back().servers.push_back(*std::move(server));
+      if (auto server = ParseServer(words)) services.back().servers.push_back(*server);
     }
   }
   Sort(services);

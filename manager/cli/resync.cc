@@ -123,11 +123,16 @@ Found Read(const std::vector<v1::Command>& commands) {
   return found;
 }
 
-absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options,
-                           const std::vector<v1::CreateCommandRequest>& requests,
-                           absl::string_view again) {
-  HOSTQ_ASSIGN_OR_RETURN(std::vector<v1::Command> commands, SubmitAll(tool, requests));
-  HOSTQ_ASSIGN_OR_RETURN(const bool in_time, AwaitAll(tool, commands, options.timeout));
+using Requests = std::vector<v1::CreateCommandRequest>;
+
+// `before` has to have ended before `requests` can succeed.
+absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options, const Requests& before,
+                           const Requests& requests, absl::string_view again) {
+  HOSTQ_ASSIGN_OR_RETURN(std::vector<v1::Command> commands, SubmitAll(tool, before));
+  HOSTQ_ASSIGN_OR_RETURN(bool in_time, AwaitAll(tool, commands, options.timeout));
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<v1::Command> others, SubmitAll(tool, requests));
+  commands.insert(commands.end(), others.begin(), others.end());
+  HOSTQ_ASSIGN_OR_RETURN(in_time, AwaitAll(tool, commands, options.timeout));
   const Found found = Read(commands);
   const int code = !in_time                            ? kTimedOut
                    : found.unknown > 0                 ? kCommandFailed
@@ -162,7 +167,7 @@ absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options,
 
 absl::StatusOr<int> ResyncAccount(Tool& tool, const ResyncOptions& options) {
   tool.names = {{"DOMAIN", options.name}};
-  return Resync(tool, options, {ResyncOf(options.name, options.nodes, options.apply)},
+  return Resync(tool, options, {}, {ResyncOf(options.name, options.nodes, options.apply)},
                 absl::StrCat("hostq account resync ", Clean(options.name)));
 }
 
@@ -189,11 +194,11 @@ absl::StatusOr<int> ResyncNode(Tool& tool, const ResyncOptions& options) {
   const auto has = [&node](v1::Node::Role role) {
     return std::find(node.roles().begin(), node.roles().end(), role) != node.roles().end();
   };
-  std::vector<v1::CreateCommandRequest> requests;
+  Requests mounts, requests;
   if (options.apply && has(v1::Node::APP) && !has(v1::Node::STORAGE)) {
     HOSTQ_ASSIGN_OR_RETURN(const v1::ListSharesResponse shares, tool.client().ListShares());
     for (const v1::Share& share : shares.shares()) {
-      v1::CreateCommandRequest& request = requests.emplace_back();
+      v1::CreateCommandRequest& request = mounts.emplace_back();
       v1::MountShare& mount = *request.mutable_spec()->mutable_mount_share();
       mount.set_share(share.name());
       mount.set_source(share.source());
@@ -210,7 +215,8 @@ absl::StatusOr<int> ResyncNode(Tool& tool, const ResyncOptions& options) {
   tool.Note(absl::StrCat(options.apply ? "putting right " : "looking at ", domains.size(),
                          domains.size() == 1 ? " account on " : " accounts on ",
                          Clean(options.name), " ..."));
-  return Resync(tool, options, requests, absl::StrCat("hostq node resync ", Clean(options.name)));
+  return Resync(tool, options, mounts, requests,
+                absl::StrCat("hostq node resync ", Clean(options.name)));
 }
 
 void AddOptions(CLI::App& leaf, ResyncOptions& options) {
