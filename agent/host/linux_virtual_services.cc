@@ -225,7 +225,7 @@ class LinuxVirtualServices final : public VirtualServices {
       const bool put = message != nullptr && PutService(message.get(), service, false);
       const auto add_server = [&service](nlattr* nested) {
         auto server = ReadServer(nested, service.address.v6);
-        if (server) service.servers.push_back(*std::move(server));
+        if (server) service.servers.push_back(*server);
       };
       const int error =
           put ? ipvs.Dump(std::move(message), IPVS_CMD_ATTR_DEST, add_server) : -NLE_NOMEM;
