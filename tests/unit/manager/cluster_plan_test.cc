@@ -116,7 +116,8 @@ TEST_F(ClusterPlanTest, ResyncTakesNodesAndChangesNoRow) {
   const uint64_t generation = Account("example.com").generation();
   EXPECT_EQ(SummaryOf("resync_account { domain: 'Example.COM' }"),
             "resync_account account/example.com: 0:storage1 1:web1 1:web2");
-  EXPECT_TRUE(Work("resync_account { domain: 'example.com' apply: true }").resync_account().apply());
+  EXPECT_TRUE(
+      Work("resync_account { domain: 'example.com' apply: true }").resync_account().apply());
   EXPECT_EQ(Account("example.com").generation(), generation);
   const auto named = Plan("resync_account { domain: 'example.com' }", {"web2"});
   ASSERT_TRUE(named.ok()) << named.status();
