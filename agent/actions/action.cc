@@ -32,6 +32,7 @@ constexpr Kind kKinds[] = {
     HOSTQ_KIND(preflight, kPreflight, PlanPreflight),
     HOSTQ_KIND(remove_account_address, kRemoveAccountAddress, PlanRemoveAccountAddress),
     HOSTQ_KIND(resync_account, kResyncAccount, PlanResyncAccount),
+    HOSTQ_KIND(resync_node, kResyncNode, PlanResyncNode),
     HOSTQ_KIND(set_account_quota, kSetAccountQuota, PlanSetAccountQuota),
     HOSTQ_KIND(set_balancing, kSetBalancing, PlanSetBalancing),
     HOSTQ_KIND(set_exports, kSetExports, PlanSetExports),

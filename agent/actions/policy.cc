@@ -1,7 +1,6 @@
 #include "agent/actions/policy.h"
 
 #include <fnmatch.h>
-#include <regex.h>
 
 #include <algorithm>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/error.h"
+#include "common/base/pattern.h"
 #include "common/base/text.h"
 
 namespace hostq::agent {
@@ -47,17 +47,6 @@ bool IsAtOrBelow(absl::string_view path, absl::string_view directory) {
   return path == directory ||
          (absl::StartsWith(path, directory) && path.size() > directory.size() &&
           (directory == "/" || path[directory.size()] == '/'));
-}
-
-bool MatchesWhole(const std::string& pattern, const std::string& text) {
-  regex_t compiled;
-  if (regcomp(&compiled, absl::StrCat("^(", pattern, ")$").c_str(), REG_EXTENDED | REG_NOSUB) !=
-      0) {
-    return false;
-  }
-  const bool matches = regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
-  regfree(&compiled);
-  return matches;
 }
 
 absl::Status CheckDirectory(const Policy& policy, absl::string_view what, absl::string_view path,

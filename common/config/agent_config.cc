@@ -1,11 +1,8 @@
 #include "common/config/agent_config.h"
 
-#include <regex.h>
-
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "common/base/pattern.h"
 #include "common/config/read_file.h"
 #include "common/config/toml_reader.h"
 
@@ -19,21 +16,6 @@ std::optional<std::string> CheckShareSource(absl::string_view text) {
   const absl::string_view server = text.substr(0, at);
   if (server.find_first_of(" \t\n/,") != absl::string_view::npos) return kWhat;
   return CheckAbsolutePath(text.substr(at + 1));
-}
-
-std::optional<std::string> CheckPattern(absl::string_view text) {
-  const std::string pattern(text);
-  if (pattern.empty()) return "matches no name";
-  if (pattern.size() != std::strlen(pattern.c_str())) return "contains a zero byte";
-  regex_t compiled;
-  const int error = ::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB);
-  if (error == 0) {
-    ::regfree(&compiled);
-    return std::nullopt;
-  }
-  char why[128] = {};
-  ::regerror(error, &compiled, why, sizeof(why));
-  return absl::StrCat("is not a regular expression: ", why);
 }
 
 std::optional<std::string> CheckKind(absl::string_view text) {

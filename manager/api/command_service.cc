@@ -21,6 +21,7 @@ namespace hostq::manager {
 namespace {
 
 constexpr size_t kMaxResourceKey = 300;  // "account/" and the longest domain fit
+constexpr int kMaxExplained = 100;       // findings of a command with many parts
 
 Engine::CommandCallback Answer(const Done& done, v1::Command* response) {
   return [done, response](const absl::StatusOr<Command>& command) {
@@ -120,8 +121,9 @@ grpc::ServerUnaryReactor* CommandService::ListCommands(grpc::CallbackServerConte
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
   if (!Admit(backend_, *context, done)) return reactor;
-  const std::string filter = absl::StrCat(
-      "ListCommands/", request->active_only() ? "active" : "all", "/", request->resource_key());
+  const std::string filter =
+      absl::StrCat("ListCommands/", request->active_only() ? "active" : "all", "/",
+                   request->part_of(), "/", request->resource_key());
   const absl::StatusOr<int> size = PageSizeOf(request->page_size());
   if (!size.ok()) return done(size.status()), reactor;
   const absl::StatusOr<std::string> token = ParsePageToken(request->page_token(), filter);
@@ -132,6 +134,16 @@ grpc::ServerUnaryReactor* CommandService::ListCommands(grpc::CallbackServerConte
   }
   if (request->resource_key().size() > kMaxResourceKey) {
     return done(InvalidField(Reason::kInvalidArgument, "resource_key", "is too long")), reactor;
+  }
+  if (!request->part_of().empty()) {
+    const absl::StatusOr<CommandId> whole = ParseCommandId("part_of", request->part_of());
+    if (!whole.ok()) return done(whole.status()), reactor;
+    if (!request->resource_key().empty()) {
+      return done(InvalidField(Reason::kInvalidArgument, "part_of",
+                               "together with resource_key; wanted: one of them")),
+             reactor;
+    }
+    query.part_of = *whole;
   }
   query.limit = *size + 1;  // one more tells whether there is another page
   query.active_only = request->active_only();
@@ -217,24 +229,29 @@ grpc::ServerUnaryReactor* CommandService::ExplainCommand(grpc::CallbackServerCon
   if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
   if (!id.ok()) return done(id.status()), reactor;
-  backend_.engine.Read(
-      [this, id = *id, response, done](const hostq::manager::Queue& queue, const Now& now) {
-        const Command* live = queue.Find(id);
-        if (live == nullptr) {
-          return OnWorker(backend_, done, [this, id, response, done] {
-            const absl::StatusOr<Command> stored = backend_.store.GetCommand(id);
-            if (stored.ok()) *response->mutable_command() = ToProto(*stored);
-            done(stored.status());
-          });
-        }
-        *response->mutable_command() = ToProto(*live);
-        for (const Task& task : live->tasks) {
-          if (const auto finding = Explain(queue, *live, task, now)) {
-            *response->add_findings() = ToProto(*finding);
-          }
-        }
-        done(absl::OkStatus());
+  backend_.engine.Read([this, id = *id, response, done](const hostq::manager::Queue& queue,
+                                                        const Now& now) {
+    const Command* live = queue.Find(id);
+    if (live == nullptr) {
+      return OnWorker(backend_, done, [this, id, response, done] {
+        const absl::StatusOr<Command> stored = backend_.store.GetCommand(id);
+        if (stored.ok()) *response->mutable_command() = ToProto(*stored);
+        done(stored.status());
       });
+    }
+    *response->mutable_command() = ToProto(*live);
+    for (const CommandId each : queue.WithParts(id)) {
+      const Command& command = *queue.Find(each);
+      for (const Task& task : command.tasks) {
+        const auto finding = Explain(queue, command, task, now);
+        // Of parts those that are in trouble themselves.
+        const bool told = each == id || (finding && finding->stuck && finding->root_task.empty());
+        if (finding && told) *response->add_findings() = ToProto(*finding);
+      }
+      if (response->findings_size() >= kMaxExplained) break;
+    }
+    done(absl::OkStatus());
+  });
   return reactor;
 }
 

@@ -87,6 +87,19 @@ v1::Command ToProto(const Command& command) {
   out.set_max_parallel(command.max_parallel);
   if (command.max_failures >= 0) out.set_max_failures(command.max_failures);
   *out.mutable_retry() = ToProto(command.retry);
+  if (command.part_of != 0) out.set_part_of(FormatId(command.part_of));
+  out.set_part_stage(command.part_stage);
+  if (command.parts.empty()) return out;
+  v1::Command::Parts& parts = *out.mutable_parts();
+  const auto count = [&](CommandState state) {
+    const auto found = command.parts.find(state);
+    return found == command.parts.end() ? 0 : found->second;
+  };
+  parts.set_active(count(CommandState::kActive));
+  parts.set_succeeded(count(CommandState::kSucceeded));
+  parts.set_failed(count(CommandState::kFailed));
+  parts.set_cancelled(count(CommandState::kCancelled));
+  parts.set_superseded(count(CommandState::kSuperseded));
   return out;
 }
 

@@ -24,6 +24,7 @@ struct CommandOptions {
   bool all = false;
   int limit = 50;
   std::string key;
+  std::string part_of;
   RetryMatch match;
   WaitOptions wait;
 };
@@ -48,6 +49,7 @@ absl::StatusOr<v1::ListCommandsResponse> Fetch(Tool& tool, const CommandOptions&
   v1::ListCommandsRequest request;
   request.set_active_only(!options.all);
   request.set_resource_key(options.key);
+  request.set_part_of(options.part_of);
   do {
     request.set_page_size(std::min(options.limit - all.commands_size(), kMaxPage));
     HOSTQ_ASSIGN_OR_RETURN(const v1::ListCommandsResponse page,
@@ -82,7 +84,10 @@ absl::StatusOr<int> List(Tool& tool, const CommandOptions& options) {
                   absl::StrCat(finished, "/", command.tasks_size()),
                   AgeOf(command.create_time(), tool.now()),
                   Clean(command.actor())});
-    table.AddNote(Trouble(command));
+    const std::string trouble = Trouble(command);
+    table.AddNote(!command.has_parts() ? trouble
+                  : trouble.empty()    ? PartsText(command.parts())
+                                       : absl::StrCat(trouble, "; ", PartsText(command.parts())));
   }
   if (!table.empty()) tool.Print(table.Render(tool.terminal.width, tool.terminal.colour));
   const char* which = options.all ? "command" : "unfinished command";
@@ -232,6 +237,7 @@ void AddCommandCommands(CLI::App& root, Tool& tool) {
       ->check(CLI::Range(1, 1'000'000).description(""));
   AddText(list, "--key", options->key, "KEY",
           "only those that change this: account/example.com, share/home, address/203.0.113.10");
+  AddText(list, "--part-of", options->part_of, "ID", "only the parts of this command");
   OnRun(list, tool, options, List);
 
   options = std::make_shared<CommandOptions>();

@@ -12,6 +12,7 @@
 #include "manager/cli/options.h"
 #include "manager/cli/resync.h"
 #include "manager/cli/view.h"
+#include "manager/cli/wait.h"
 #include "manager/cli/words.h"
 
 namespace hostq::cli {
@@ -77,6 +78,33 @@ int PrintJoinLine(Tool& tool, const std::string& name, const v1::CreateNodeRespo
   return kDone;
 }
 
+// Until it has joined, and has what the cluster had before it.
+absl::StatusOr<int> AwaitNode(Tool& tool, const std::string& name, const WaitOptions& wait) {
+  const absl::Duration start = tool.clock.Monotonic();
+  tool.Flush();
+  tool.Note(absl::StrCat("waiting for ", Clean(name), " to join ..."));
+  for (;;) {
+    HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().GetNode(name));
+    if (node.has_join_time()) break;
+    if (tool.clock.Monotonic() - start >= wait.timeout) {
+      tool.Note(absl::StrCat(Clean(name), " has not joined; the line above stays valid"));
+      return kTimedOut;
+    }
+    absl::SleepFor(absl::Milliseconds(500));
+  }
+  v1::ListCommandsRequest request;
+  request.set_resource_key(absl::StrCat("node/", name));
+  request.set_page_size(1);
+  HOSTQ_ASSIGN_OR_RETURN(const v1::ListCommandsResponse commands,
+                         tool.client().ListCommands(request));
+  if (commands.commands().empty()) {
+    tool.Print(absl::StrCat(Clean(name), " has joined; there was nothing to bring to it.\n"));
+    return kDone;
+  }
+  return WaitForCommand(tool, commands.commands(0).id(),
+                        wait.timeout - (tool.clock.Monotonic() - start));
+}
+
 absl::StatusOr<int> Add(Tool& tool, const NodeOptions& options) {
   v1::CreateNodeRequest request;
   request.set_name(options.name);
@@ -91,7 +119,8 @@ absl::StatusOr<int> Add(Tool& tool, const NodeOptions& options) {
   *request.mutable_token_ttl() = TokenTtl(options);
   tool.names = {{"NODE", options.name}, {"NAME", options.name}, {"ADDRESS", options.address}};
   HOSTQ_ASSIGN_OR_RETURN(const v1::CreateNodeResponse response, tool.client().CreateNode(request));
-  return PrintJoinLine(tool, options.name, response);
+  const int printed = PrintJoinLine(tool, options.name, response);
+  return options.submit.wait.wait ? AwaitNode(tool, options.name, options.submit.wait) : printed;
 }
 
 absl::StatusOr<int> Rejoin(Tool& tool, const NodeOptions& options) {
@@ -149,40 +178,51 @@ absl::StatusOr<bool> IsBalanced(Tool& tool, const v1::Node& node, uint64_t revis
   return balancing.balancers().empty() || balancing.confirmed_revision() >= revision;
 }
 
-// A node that is offline with tasks is waited for: only it knows what became of them.
-absl::StatusOr<int> Drain(Tool& tool, const NodeOptions& options) {
+// Drained, or as it is when the time was up: `done` tells. A node that is offline with tasks is
+// waited for: only it knows what became of them.
+absl::StatusOr<v1::Node> AwaitDrained(Tool& tool, const NodeOptions& options, bool& done) {
   v1::PauseNodeRequest request;
   request.set_name(options.name);
   request.set_note(options.note);
   request.set_drain(true);
-  tool.names = {{"NODE", options.name}};
   HOSTQ_ASSIGN_OR_RETURN(v1::Node node, tool.client().PauseNode(request));
   HOSTQ_ASSIGN_OR_RETURN(const v1::Balancing balancing, tool.client().GetBalancing());
   const absl::Duration start = tool.clock.Monotonic();
   int shown = -1;
   while (true) {
     HOSTQ_ASSIGN_OR_RETURN(const bool balanced, IsBalanced(tool, node, balancing.revision()));
-    if (node.tasks_in_flight() == 0 && balanced) break;
+    done = node.tasks_in_flight() == 0 && balanced;
+    if (done || tool.clock.Monotonic() - start >= options.submit.wait.timeout) return node;
     const std::string waits = balanced ? "" : "; the balancer does not know of it yet";
     if (node.tasks_in_flight() != shown) {
       shown = node.tasks_in_flight();
       const std::string works = shown == 0 ? "" : absl::StrCat(" and works on ", shown, " tasks");
       tool.Note(absl::StrCat(Clean(node.name()), " is paused", works, waits, " ..."));
     }
-    if (tool.clock.Monotonic() - start >= options.submit.wait.timeout) {
-      PrintState(tool, node,
-                 absl::StrCat("still has ", shown, " tasks", waits, "; it stays paused.\n",
-                              "what they do: hostq node show ", Clean(node.name())));
-      return kTimedOut;
-    }
     absl::SleepFor(absl::Milliseconds(500));
     HOSTQ_ASSIGN_OR_RETURN(node, tool.client().GetNode(options.name));
   }
-  return PrintState(
-      tool, node,
-      absl::StrCat("is drained: it has no task and gets none",
-                   balancing.balancers().empty() ? "" : ", nor new connections from the balancer",
-                   ".\nlet it go on: hostq node resume ", Clean(node.name())));
+}
+
+int PrintNotDrained(Tool& tool, const v1::Node& node) {
+  const std::string what = node.tasks_in_flight() == 0
+                               ? "is not off the balancer yet"
+                               : absl::StrCat("still works on ", node.tasks_in_flight(), " tasks");
+  PrintState(tool, node,
+             absl::StrCat(what, "; it stays paused.\nwhy: hostq node show ", Clean(node.name()),
+                          ", hostq stuck"));
+  return kTimedOut;
+}
+
+absl::StatusOr<int> Drain(Tool& tool, const NodeOptions& options) {
+  tool.names = {{"NODE", options.name}};
+  bool done = false;
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, AwaitDrained(tool, options, done));
+  if (!done) return PrintNotDrained(tool, node);
+  return PrintState(tool, node,
+                    absl::StrCat("is drained: it has no task and gets none, nor new connections "
+                                 "from a balancer.\nlet it go on: hostq node resume ",
+                                 Clean(node.name())));
 }
 
 absl::StatusOr<int> Resume(Tool& tool, const NodeOptions& options) {
@@ -198,6 +238,13 @@ absl::StatusOr<int> Remove(Tool& tool, const NodeOptions& options) {
   request.set_name(options.name);
   request.set_force(options.force);
   tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().GetNode(options.name));
+  const bool here = node.state() == v1::Node::READY || node.state() == v1::Node::PAUSED;
+  if (!options.force && here) {
+    bool done = false;
+    HOSTQ_ASSIGN_OR_RETURN(const v1::Node drained, AwaitDrained(tool, options, done));
+    if (!done) return PrintNotDrained(tool, drained);
+  }
   const absl::StatusOr<v1::Balancing> balancing = tool.client().GetBalancing();
   HOSTQ_ASSIGN_OR_RETURN(const v1::RemoveNodeResponse response, tool.client().RemoveNode(request));
   if (tool.json) {
@@ -250,6 +297,7 @@ void AddMembership(CLI::App& group, Tool& tool) {
   AddText(add, "--second-address", options->second_address, "ADDRESS",
           "its address of the other family, if the balancer is to send it what comes for that one");
   AddTokenTtl(add, *options);
+  AddWaitOptions(add, options->submit.wait);
 
   options = std::make_shared<NodeOptions>();
   CLI::App& rejoin = AddOne(
@@ -260,8 +308,12 @@ void AddMembership(CLI::App& group, Tool& tool) {
 
   options = std::make_shared<NodeOptions>();
   CLI::App& remove = AddOne(group, tool, options, Remove, "remove",
-                            "remove a node from the cluster; its certificate is void from then on",
+                            "drain a node and remove it from the cluster; its certificate is void "
+                            "from then on",
                             "hostq node remove web2\nhostq node remove web2 --force");
+  options->note = "is being removed";
+  AddSpan(remove, "--timeout", options->submit.wait.timeout,
+          "give up draining after this long; the node stays paused");
   remove.add_flag(
       "--force", options->force,
       "cancel its unfinished tasks, and with them their commands, also if it is offline");

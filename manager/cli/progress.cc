@@ -136,11 +136,25 @@ std::string RenderAttempt(const v1::Task& task, const v1::Attempt& attempt, cons
   return out;
 }
 
+int CountOf(const v1::Command::Parts& parts) {
+  return parts.active() + parts.succeeded() + parts.failed() + parts.cancelled() +
+         parts.superseded();
+}
+
 std::string Next(const v1::Command& command, absl::string_view verb) {
   return absl::StrCat("hostq ", verb, " ", Clean(command.id()));
 }
 
 }  // namespace
+
+std::string PartsText(const v1::Command::Parts& parts) {
+  const int all = CountOf(parts);
+  std::string out =
+      absl::StrCat(all - parts.active(), " of ", all, all == 1 ? " part" : " parts", " ended");
+  if (parts.failed() > 0) absl::StrAppend(&out, ", ", parts.failed(), " failed");
+  if (parts.cancelled() > 0) absl::StrAppend(&out, ", ", parts.cancelled(), " cancelled");
+  return out;
+}
 
 std::vector<std::string> RenderProgress(const v1::Command& command, size_t max_lines,
                                         const View& view) {
@@ -154,9 +168,9 @@ std::vector<std::string> RenderProgress(const v1::Command& command, size_t max_l
       lines.push_back(ProgressLine(task, node_width, /*with_age=*/true, view));
   }
   if (command.state() != v1::Command::ACTIVE) return lines;
-  const std::string count =
-      absl::StrCat(CountText(command), ", ", AgeOf(command.create_time(), view.now),
-                   "; Ctrl-C ends the waiting, not the work");
+  const std::string count = absl::StrCat(
+      CountText(command), ", ", command.has_parts() ? PartsText(command.parts()) + ", " : "",
+      AgeOf(command.create_time(), view.now), "; Ctrl-C ends the waiting, not the work");
   lines.push_back(
       Paint(view.width == 0 ? count : Cut(count, view.width), Colour::kDim, view.colour));
   return lines;
@@ -183,6 +197,12 @@ std::vector<std::string> DescribeChanges(const v1::Command& before, const v1::Co
     lines.push_back(absl::StrCat(PadLeft(AgeOf(after.create_time(), view.now), 6), "  ",
                                  ProgressLine(task, node_width, /*with_age=*/false, unlimited)));
   }
+  const bool parts_moved = CountOf(after.parts()) != after.parts().active() &&
+                           before.parts().active() != after.parts().active();
+  if (parts_moved) {
+    lines.push_back(absl::StrCat(PadLeft(AgeOf(after.create_time(), view.now), 6), "  ",
+                                 PartsText(after.parts())));
+  }
   return lines;
 }
 
@@ -202,7 +222,11 @@ std::string RenderSummary(const v1::Command& command, const View& view) {
       absl::StrAppend(&out, "  ", line, "\n");
     }
   }
-  absl::StrAppend(&out, "what happened: ", Next(command, "explain"), "\n");
+  if (command.has_parts()) absl::StrAppend(&out, "  ", PartsText(command.parts()), "\n");
+  absl::StrAppend(&out, "what happened: ",
+                  command.has_parts() ? Next(command, "command list --all --part-of")
+                                      : Next(command, "explain"),
+                  "\n");
   return out;
 }
 
@@ -265,6 +289,14 @@ std::string RenderCommand(const v1::Command& command, const View& view) {
   head.AddRow({"What", TitleOf(command)});
   head.AddRow({"Parameters", SpecText(command.spec())});
   head.AddRow({"State", {StateText(command), ColourOf(command)}});
+  if (!command.part_of().empty()) {
+    head.AddRow(
+        {"Part of", absl::StrCat(Clean(command.part_of()), ", stage ", command.part_stage())});
+  }
+  if (command.has_parts()) {
+    head.AddRow({"Parts", absl::StrCat(PartsText(command.parts()), ": ",
+                                       Next(command, "command list --all --part-of"))});
+  }
   head.AddRow({"Submitted", absl::StrCat(TimeText(command.create_time(), view.zone), " (", age,
                                          " ago) by ", Clean(command.actor()))});
   if (!command.request_id().empty()) head.AddRow({"Request id", Clean(command.request_id())});

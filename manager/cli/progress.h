@@ -25,6 +25,8 @@ std::string RenderSummary(const v1::Command& command, const View& view);
 // The same when the time was up first.
 std::string RenderTimeout(const v1::Command& command, absl::Duration timeout);
 
+// "12 of 300 parts ended, 1 failed".
+std::string PartsText(const v1::Command::Parts& parts);
 // The tasks as a table.
 std::string RenderTasks(const v1::Command& command, const View& view);
 // What `hostq command cancel` prints: what became of each task. `nodes` may lack some.

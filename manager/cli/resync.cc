@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "common/base/error.h"
 #include "manager/cli/options.h"
+#include "manager/cli/progress.h"
 #include "manager/cli/table.h"
 #include "manager/cli/words.h"
 
@@ -26,31 +27,7 @@ struct ResyncOptions {
   absl::Duration timeout = absl::InfiniteDuration();
 };
 
-v1::CreateCommandRequest ResyncOf(const std::string& domain, const std::vector<std::string>& nodes,
-                                  bool apply) {
-  v1::CreateCommandRequest request;
-  request.mutable_spec()->mutable_resync_account()->set_domain(domain);
-  request.mutable_spec()->mutable_resync_account()->set_apply(apply);
-  for (const std::string& node : nodes) request.add_nodes(node);
-  return request;
-}
-
-// One after the other, as fast as the manager takes them.
-absl::StatusOr<std::vector<v1::Command>> SubmitAll(
-    Tool& tool, const std::vector<v1::CreateCommandRequest>& requests) {
-  std::vector<v1::Command> commands;
-  commands.reserve(requests.size());
-  for (const v1::CreateCommandRequest& request : requests) {
-    auto response = tool.client().CreateCommand(request);
-    while (!response.ok() && RetryDelayOf(response.status()) > absl::ZeroDuration()) {
-      absl::SleepFor(RetryDelayOf(response.status()));
-      response = tool.client().CreateCommand(request);
-    }
-    HOSTQ_RETURN_IF_ERROR(response.status());
-    commands.push_back(response->command());
-  }
-  return commands;
-}
+bool HasEnded(const v1::Task& task) { return IsFinished(task) || task.phase() == v1::Task::PARKED; }
 
 // Or waits for somebody: a parked task, and with it the stages after it.
 bool HasEnded(const v1::Command& command) {
@@ -58,27 +35,49 @@ bool HasEnded(const v1::Command& command) {
   for (const v1::Task& task : command.tasks()) {
     if (task.phase() == v1::Task::PARKED) parked = std::min(parked, task.stage());
   }
-  return std::all_of(command.tasks().begin(), command.tasks().end(), [&](const v1::Task& task) {
-    return IsFinished(task) || task.phase() == v1::Task::PARKED || task.stage() > parked;
-  });
+  return std::all_of(command.tasks().begin(), command.tasks().end(),
+                     [&](const v1::Task& task) { return HasEnded(task) || task.stage() > parked; });
+}
+
+// The parts of a command, as they are listed: without attempts.
+absl::StatusOr<std::vector<v1::Command>> PartsOf(Tool& tool, const v1::Command& whole,
+                                                 bool active_only) {
+  std::vector<v1::Command> parts;
+  if (!whole.has_parts()) return parts;
+  v1::ListCommandsRequest request;
+  request.set_part_of(whole.id());
+  request.set_active_only(active_only);
+  request.set_page_size(1000);
+  do {
+    HOSTQ_ASSIGN_OR_RETURN(const v1::ListCommandsResponse page,
+                           tool.client().ListCommands(request));
+    parts.insert(parts.end(), page.commands().begin(), page.commands().end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  // As they were submitted.
+  std::reverse(parts.begin(), parts.end());
+  return parts;
 }
 
 // False: the time was up first.
-absl::StatusOr<bool> AwaitAll(Tool& tool, std::vector<v1::Command>& commands,
-                              absl::Duration timeout) {
+absl::StatusOr<bool> Await(Tool& tool, v1::Command& command, absl::Duration timeout) {
   const absl::Duration start = tool.clock.Monotonic();
   absl::Duration told = start;
   for (;;) {
-    for (v1::Command& command : commands) {
-      if (HasEnded(command)) continue;
-      HOSTQ_ASSIGN_OR_RETURN(command, tool.client().GetCommand(command.id()));
+    HOSTQ_ASSIGN_OR_RETURN(command, tool.client().GetCommand(command.id()));
+    if (command.state() != v1::Command::ACTIVE) return true;
+    if (HasEnded(command)) {
+      HOSTQ_ASSIGN_OR_RETURN(const auto parts, PartsOf(tool, command, true));
+      const bool begun = std::all_of(command.tasks().begin(), command.tasks().end(),
+                                     [](const v1::Task& task) { return IsFinished(task); });
+      const auto ended = [](const v1::Command& part) { return HasEnded(part); };
+      if (!begun || std::all_of(parts.begin(), parts.end(), ended)) return true;
     }
-    const auto ended = std::count_if(commands.begin(), commands.end(), HasEnded);
-    if (ended == static_cast<int64_t>(commands.size())) return true;
     const absl::Duration now = tool.clock.Monotonic();
     if (now - start >= timeout) return false;
     if (now - told >= kNoteEvery) {
-      tool.Note(absl::StrCat(ended, " of ", commands.size(), " are done ..."));
+      tool.Note(absl::StrCat(command.has_parts() ? PartsText(command.parts()) : CountText(command),
+                             " ..."));
       told = now;
     }
     absl::SleepFor(kLookEvery);
@@ -110,7 +109,8 @@ Found Read(const std::vector<v1::Command>& commands) {
             absl::StrCat(StateText(task), ": hostq explain ", Clean(command.id())));
         continue;
       }
-      if (task.attempts().empty()) continue;
+      // What a preflight warns of is not a difference.
+      if (task.attempts().empty() || command.has_parts()) continue;
       for (const v1::Step& step : task.attempts(task.attempts_size() - 1).steps()) {
         if (!step.warning() && !step.changed()) continue;
         ++found.lines;
@@ -123,16 +123,23 @@ Found Read(const std::vector<v1::Command>& commands) {
   return found;
 }
 
-using Requests = std::vector<v1::CreateCommandRequest>;
-
-// `before` has to have ended before `requests` can succeed.
-absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options, const Requests& before,
-                           const Requests& requests, absl::string_view again) {
-  HOSTQ_ASSIGN_OR_RETURN(std::vector<v1::Command> commands, SubmitAll(tool, before));
-  HOSTQ_ASSIGN_OR_RETURN(bool in_time, AwaitAll(tool, commands, options.timeout));
-  HOSTQ_ASSIGN_OR_RETURN(const std::vector<v1::Command> others, SubmitAll(tool, requests));
-  commands.insert(commands.end(), others.begin(), others.end());
-  HOSTQ_ASSIGN_OR_RETURN(in_time, AwaitAll(tool, commands, options.timeout));
+absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options,
+                           const v1::CreateCommandRequest& request, absl::string_view again) {
+  HOSTQ_ASSIGN_OR_RETURN(const v1::CreateCommandResponse response,
+                         tool.client().CreateCommand(request));
+  v1::Command command = response.command();
+  if (command.has_parts()) {
+    const int parts = command.parts().active();
+    tool.Note(absl::StrCat(options.apply ? "putting right " : "looking at ", parts,
+                           parts == 1 ? " thing" : " things", " on ", Clean(options.name), ", ",
+                           Clean(command.id()), " ..."));
+  }
+  HOSTQ_ASSIGN_OR_RETURN(const bool in_time, Await(tool, command, options.timeout));
+  std::vector<v1::Command> commands = {command};
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<v1::Command> parts, PartsOf(tool, command, false));
+  for (const v1::Command& part : parts) {
+    HOSTQ_ASSIGN_OR_RETURN(commands.emplace_back(), tool.client().GetCommand(part.id()));
+  }
   const Found found = Read(commands);
   const int code = !in_time                            ? kTimedOut
                    : found.unknown > 0                 ? kCommandFailed
@@ -140,7 +147,7 @@ absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options, const Reque
                                                        : kCommandFailed;
   if (tool.json) {
     v1::ListCommandsResponse all;
-    for (v1::Command& command : commands) *all.add_commands() = std::move(command);
+    for (v1::Command& each : commands) *all.add_commands() = std::move(each);
     tool.PrintJson(all);
     return code;
   }
@@ -167,56 +174,19 @@ absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options, const Reque
 
 absl::StatusOr<int> ResyncAccount(Tool& tool, const ResyncOptions& options) {
   tool.names = {{"DOMAIN", options.name}};
-  return Resync(tool, options, {}, {ResyncOf(options.name, options.nodes, options.apply)},
-                absl::StrCat("hostq account resync ", Clean(options.name)));
-}
-
-absl::StatusOr<std::vector<std::string>> ExistingAccounts(Tool& tool) {
-  std::vector<std::string> domains;
-  v1::ListAccountsRequest request;
-  request.set_page_size(1000);
-  do {
-    HOSTQ_ASSIGN_OR_RETURN(const v1::ListAccountsResponse page,
-                           tool.client().ListAccounts(request));
-    for (const v1::Account& account : page.accounts()) {
-      const bool exists =
-          account.state() == v1::Account::ACTIVE || account.state() == v1::Account::SUSPENDED;
-      if (exists) domains.push_back(account.domain());
-    }
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return domains;
+  v1::CreateCommandRequest request;
+  request.mutable_spec()->mutable_resync_account()->set_domain(options.name);
+  request.mutable_spec()->mutable_resync_account()->set_apply(options.apply);
+  for (const std::string& node : options.nodes) request.add_nodes(node);
+  return Resync(tool, options, request, absl::StrCat("hostq account resync ", Clean(options.name)));
 }
 
 absl::StatusOr<int> ResyncNode(Tool& tool, const ResyncOptions& options) {
   tool.names = {{"NODE", options.name}};
-  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().GetNode(options.name));
-  const auto has = [&node](v1::Node::Role role) {
-    return std::find(node.roles().begin(), node.roles().end(), role) != node.roles().end();
-  };
-  Requests mounts, requests;
-  if (options.apply && has(v1::Node::APP) && !has(v1::Node::STORAGE)) {
-    HOSTQ_ASSIGN_OR_RETURN(const v1::ListSharesResponse shares, tool.client().ListShares());
-    for (const v1::Share& share : shares.shares()) {
-      v1::CreateCommandRequest& request = mounts.emplace_back();
-      v1::MountShare& mount = *request.mutable_spec()->mutable_mount_share();
-      mount.set_share(share.name());
-      mount.set_source(share.source());
-      mount.set_mount_point(share.mount_point());
-      mount.set_nfs_version(share.nfs_version());
-      mount.set_exported(share.exported());
-      request.add_nodes(options.name);
-    }
-  }
-  HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> domains, ExistingAccounts(tool));
-  for (const std::string& domain : domains) {
-    requests.push_back(ResyncOf(domain, {options.name}, options.apply));
-  }
-  tool.Note(absl::StrCat(options.apply ? "putting right " : "looking at ", domains.size(),
-                         domains.size() == 1 ? " account on " : " accounts on ",
-                         Clean(options.name), " ..."));
-  return Resync(tool, options, mounts, requests,
-                absl::StrCat("hostq node resync ", Clean(options.name)));
+  v1::CreateCommandRequest request;
+  request.mutable_spec()->mutable_resync_node()->set_node(options.name);
+  request.mutable_spec()->mutable_resync_node()->set_apply(options.apply);
+  return Resync(tool, options, request, absl::StrCat("hostq node resync ", Clean(options.name)));
 }
 
 void AddOptions(CLI::App& leaf, ResyncOptions& options) {

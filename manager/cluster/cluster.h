@@ -211,8 +211,6 @@ class Cluster final : public Resources {
   // plan_account.cc
   absl::StatusOr<PlannedCommand> PlanCreateAccount(const v1::CreateAccount& request,
                                                    const Now& now);
-  absl::StatusOr<PlannedCommand> PlanResyncAccount(const v1::ResyncAccount& request,
-                                                   absl::Span<const std::string> nodes);
   absl::StatusOr<PlannedCommand> PlanSuspendAccount(const v1::SuspendAccount& request);
   absl::StatusOr<PlannedCommand> PlanUnsuspendAccount(const v1::UnsuspendAccount& request);
   absl::StatusOr<PlannedCommand> PlanDeleteAccount(const v1::DeleteAccount& request);
@@ -305,6 +303,18 @@ class Cluster final : public Resources {
   // plan_node.cc
   absl::StatusOr<PlannedCommand> PlanPreflight(absl::Span<const std::string> nodes) const;
   PlannedCommand PreflightOn(const std::vector<std::string>& nodes) const;
+  agent::v1::Preflight PreflightWork() const;
+
+  // plan_resync.cc
+  absl::StatusOr<PlannedCommand> PlanResyncAccount(const v1::ResyncAccount& request,
+                                                   absl::Span<const std::string> nodes);
+  PlannedCommand ResyncAccountOn(const storage::v1::Account& row, std::vector<PlannedTask> tasks,
+                                 bool apply) const;
+  absl::StatusOr<PlannedCommand> PlanResyncNode(const v1::ResyncNode& request);
+  PlannedCommand ResyncNodeOf(const std::string& node, bool apply);
+  // For a node that has joined: a command of the manager's own, if there is anything to bring.
+  void BringUp(const std::string& node, ChangeSet& changes);
+  void ResyncFinished(const Command& command, ChangeSet& changes);
 
   // outcomes.cc
   Ending EndingOf(const Command& command) const;

@@ -20,7 +20,11 @@ struct Cluster::Draft {
   bool needs_ready = true;
   absl::Duration timeout = absl::Minutes(5);
   ChangeSet changes;
+  std::vector<PlannedCommand> parts;
 };
+
+// Some checks wait for a network that does not answer, and the lab's guest kernels are slow.
+inline constexpr absl::Duration kPreflightTimeout = absl::Minutes(10);
 
 inline std::string AccountKey(absl::string_view domain) { return absl::StrCat("account/", domain); }
 inline std::string ShareKey(absl::string_view name) { return absl::StrCat("share/", name); }

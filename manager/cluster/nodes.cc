@@ -294,7 +294,8 @@ absl::StatusOr<ChangeSet> Cluster::NodeJoined(absl::string_view name, int64_t in
   }
   storage::v1::Node row = *old;
   ChangeSet changes;
-  if (!HasJoined(*old) || incarnation > old->incarnation()) {
+  const bool joined = !HasJoined(*old) || incarnation > old->incarnation();
+  if (joined) {
     // A node that joins again goes on serving meanwhile.
     if (IsRealServer(row) && !row.has_weight()) row.set_weight(1);
     row.set_incarnation(incarnation);
@@ -323,6 +324,7 @@ absl::StatusOr<ChangeSet> Cluster::NodeJoined(absl::string_view name, int64_t in
     PutCounters(changes);
   }
   Put(std::move(kept), changes);
+  if (joined) BringUp(std::string(name), changes);
   return changes;
 }
 

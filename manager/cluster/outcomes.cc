@@ -127,7 +127,8 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
         {task.node, absl::InfiniteDuration(), {}, {covered.begin(), covered.end()}});
     return changes;
   }
-  if (command.kind != "preflight" || old == nullptr || !steps.ParseFromString(attempt.steps)) {
+  const bool looks = command.kind == "preflight" || command.kind == "resync_node";
+  if (!looks || old == nullptr || !steps.ParseFromString(attempt.steps)) {
     return changes;
   }
   storage::v1::Node row = *old;
@@ -157,7 +158,10 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
   const bool admitted = !row.admitted() && absl::c_none_of(node.checks(), failed);
   if (admitted) {
     row.set_admitted(true);
-    if (HasRole(row, v1::Node::APP) && !row.has_weight()) row.set_weight(FirstWeight(row));
+    if (HasRole(row, v1::Node::APP) && !row.has_weight()) {
+      row.set_weight(FirstWeight(row));
+      row.set_awaits_accounts(row.weight() == 0);
+    }
     changes.nodes.push_back(NodeStateOf(row));
   }
   changes.events.push_back(PreflightEvent(row, task, command));
@@ -187,6 +191,9 @@ ChangeSet Cluster::CommandFinished(const Command& command) {
       break;
     case agent::v1::Work::kUnbindAddress:
       UnbindFinished(command, work.unbind_address().address(), ending, changes);
+      break;
+    case agent::v1::Work::kResyncNode:
+      ResyncFinished(command, changes);
       break;
     default:
       if (AccountOf(work) != nullptr) AccountCommandFinished(work, ending, changes);

@@ -78,11 +78,13 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
                                              absl::Span<const std::string> nodes, const Now& now) {
   const v1::CommandSpec::KindCase kind = spec.kind_case();
   if (kind != v1::CommandSpec::KIND_NOT_SET && !TakesNodes(kind) && !nodes.empty()) {
-    return InvalidField(
-        Reason::kInvalidArgument, "nodes",
-        kind == v1::CommandSpec::kSetBalancing || kind == v1::CommandSpec::kSetExports
-            ? "it goes to all nodes of its role; wanted: no node named"
-            : "accounts exist on every node; wanted: no node named");
+    const bool of_role =
+        kind == v1::CommandSpec::kSetBalancing || kind == v1::CommandSpec::kSetExports;
+    return InvalidField(Reason::kInvalidArgument, "nodes",
+                        kind == v1::CommandSpec::kResyncNode
+                            ? "it names its node itself; wanted: no other node named"
+                        : of_role ? "it goes to all nodes of its role; wanted: no node named"
+                                  : "accounts exist on every node; wanted: no node named");
   }
   switch (kind) {
     case v1::CommandSpec::kCreateAccount:
@@ -101,6 +103,8 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
       return PlanRemoveAccountAddress(spec.remove_account_address());
     case v1::CommandSpec::kResyncAccount:
       return PlanResyncAccount(spec.resync_account(), nodes);
+    case v1::CommandSpec::kResyncNode:
+      return PlanResyncNode(spec.resync_node());
     case v1::CommandSpec::kMountShare:
       return PlanMountShare(spec.mount_share(), nodes);
     case v1::CommandSpec::kUnmountShare:
@@ -140,6 +144,7 @@ PlannedCommand Cluster::Finish(Draft draft) {
   command.timeout = draft.timeout;
   command.retry = RetryRulesOf(draft.spec.kind_case());
   command.changes = std::move(draft.changes);
+  command.parts = std::move(draft.parts);
   return command;
 }
 

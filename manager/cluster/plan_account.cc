@@ -213,27 +213,6 @@ absl::StatusOr<PlannedCommand> Cluster::PlanUnsuspendAccount(const v1::Unsuspend
   return Finish(std::move(draft));
 }
 
-absl::StatusOr<PlannedCommand> Cluster::PlanResyncAccount(const v1::ResyncAccount& request,
-                                                          absl::Span<const std::string> nodes) {
-  // Nothing of the account changes: also its generation stays.
-  HOSTQ_RETURN_IF_ERROR(TakeAccount(request.domain(), AccountUse::kCommand).status());
-  HOSTQ_ASSIGN_OR_RETURN(const std::string domain, NormalDomain("domain", request.domain()));
-  HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> named,
-                         NamedNodes(nodes, {v1::Node::APP, v1::Node::STORAGE}));
-  Draft draft;
-  if (named.empty()) {
-    HOSTQ_ASSIGN_OR_RETURN(draft.tasks, AccountTasks(Order::kStorageFirst));
-  } else {
-    draft.tasks = InOneStage(named);
-  }
-  draft.resource_key = AccountKey(domain);
-  draft.spec.mutable_resync_account()->set_domain(domain);
-  draft.spec.mutable_resync_account()->set_apply(request.apply());
-  *draft.work.mutable_resync_account()->mutable_account() = WorkOf(*FindAccount(domain));
-  draft.work.mutable_resync_account()->set_apply(request.apply());
-  return Finish(std::move(draft));
-}
-
 absl::StatusOr<PlannedCommand> Cluster::PlanDeleteAccount(const v1::DeleteAccount& request) {
   HOSTQ_ASSIGN_OR_RETURN(storage::v1::Account row,
                          TakeAccount(request.domain(), AccountUse::kDelete));

@@ -206,6 +206,7 @@ absl::Status Cluster::ChangeSettings(const v1::SetBalancing& request,
     }
     weighed.push_back(*node);
     weighed.back().set_weight(weight.weight());
+    weighed.back().set_awaits_accounts(false);
   }
   return absl::OkStatus();
 }

@@ -6,13 +6,6 @@
 #include "manager/cluster/draft.h"
 
 namespace hostq::manager {
-namespace {
-
-// Some checks wait for a network that does not answer, and the lab's guest kernels are slow.
-constexpr absl::Duration kPreflightTimeout = absl::Minutes(10);
-
-}  // namespace
-
 PlannedCommand Cluster::PreflightOn(const std::vector<std::string>& nodes) const {
   Draft draft;
   draft.resource_key = "node/preflight";
@@ -21,7 +14,12 @@ PlannedCommand Cluster::PreflightOn(const std::vector<std::string>& nodes) const
   draft.supersedes = {"preflight"};
   draft.needs_ready = false;
   draft.timeout = kPreflightTimeout;
-  agent::v1::Preflight& work = *draft.work.mutable_preflight();
+  *draft.work.mutable_preflight() = PreflightWork();
+  return Finish(std::move(draft));
+}
+
+agent::v1::Preflight Cluster::PreflightWork() const {
+  agent::v1::Preflight work;
   for (const auto& [name, row] : shares_) {
     if (!row.unwanted()) *work.add_shares() = manager::WorkOf(row.share());
   }
@@ -36,7 +34,7 @@ PlannedCommand Cluster::PreflightOn(const std::vector<std::string>& nodes) const
   }
   *work.mutable_addresses() = {addresses.begin(), addresses.end()};
   for (const std::string& address : BalancerAddresses()) work.add_balancers(address);
-  return Finish(std::move(draft));
+  return work;
 }
 
 absl::StatusOr<PlannedCommand> Cluster::PlanPreflight(absl::Span<const std::string> nodes) const {
@@ -57,8 +55,6 @@ absl::StatusOr<PlannedCommand> Cluster::PlanPreflight(absl::Span<const std::stri
   return PreflightOn(targets);
 }
 
-// Here is also the place for what a node that joins later must get: shares, accounts and addresses
-// that are older than its joining, as one command in stages.
 std::optional<PlannedCommand> Cluster::NodeConnected(const NodeState& node) {
   const storage::v1::Node* row = FindNode(node.name);
   if (row == nullptr || row->admitted() || row->draining()) return std::nullopt;

@@ -82,6 +82,11 @@ Where WaitsFor(const Queue& queue, const Command& command, const Task& task) {
       return {&command, &earlier, Reason::kEarlierStage};
     }
   }
+  if (const Command* before = queue.PartWaitsFor(command)) {
+    for (const Task& other : before->tasks) {
+      if (other.live()) return {before, &other, Reason::kEarlierStage};
+    }
+  }
   const bool full = task.attempt == 0 && command.max_parallel > 0 && !command.delayed &&
                     Queue::Underway(command) >= command.max_parallel;
   if (full) {
@@ -327,8 +332,18 @@ class Explainer {
     const Where root = Root(queue_, waits);
     finding_.root_task = TaskIdOf(root.command->id, root.task->node);
     finding_.evidence["waits_for"] = TaskIdOf(waits.command->id, waits.task->node);
-    const Finding of_root = Explainer(queue_, *root.command, *root.task, now_, thresholds_).Run();
+    Finding of_root;
+    if (WaitsFor(queue_, *root.command, *root.task).task == nullptr) {
+      of_root = Explainer(queue_, *root.command, *root.task, now_, thresholds_).Run();
+    } else {
+      of_root.reason = Reason::kBehind;
+      of_root.summary = absl::StrCat("it waits too, behind more than ", kMaxChain, " others");
+    }
     std::string what = "waits for an earlier stage of its command";
+    if (waits.reason == Reason::kEarlierStage && waits.command->id != command_.id) {
+      what = absl::StrCat("waits for ", waits.command->kind, " ", FormatId(waits.command->id),
+                          ", which comes first in what both are part of");
+    }
     if (waits.reason == Reason::kBehind) {
       what = absl::StrCat("waits for ", waits.command->kind, " ", FormatId(waits.command->id),
                           " on the same resource");

@@ -55,6 +55,9 @@ struct PlannedCommand {
   absl::Duration timeout = absl::Minutes(5);
   RetryRules retry;
   ChangeSet changes;
+  // Submitted with it; see Command::part_of.
+  std::vector<PlannedCommand> parts;
+  int part_stage = 0;
 };
 
 }  // namespace hostq::manager

@@ -90,6 +90,7 @@ void Queue::Load(Command command, const Now& now) {
   const CommandId id = command.id;
   Command& loaded = commands_[id] = std::move(command);
   Delay(loaded, now);
+  if (loaded.part_of != 0) parts_[loaded.part_of].emplace(loaded.part_stage, id);
   if (!loaded.request_id.empty()) requests_[loaded.request_id] = id;
   if (loaded.not_after != absl::InfiniteFuture()) expiries_.emplace(loaded.not_after, id);
   for (Task& task : loaded.tasks) {
@@ -165,6 +166,9 @@ bool Queue::BlindlyDue(const Task& task, const Now& now) {
 
 std::vector<std::string> Queue::NodesToCheck(const Now& now) {
   std::vector<std::string> due;
+  for (const auto& [name, node] : nodes_) {
+    if (node.joined && node.connected() && !node.admitted) ailing_.try_emplace(name);
+  }
   for (auto& [name, ailing] : ailing_) {
     const NodeState* node = FindNode(name);
     const bool answers = node != nullptr && node->connected() && !node->paused && !node->draining;
@@ -174,7 +178,7 @@ std::vector<std::string> Queue::NodesToCheck(const Now& now) {
       const Task& task = *FindRef(id, node_name).task;
       return IsCovered(task.reason) || BlindlyDue(task, now);
     });
-    if (!wanted) {
+    if (node->admitted && !wanted) {
       ailing.next_check = now.monotonic + policy_.check.initial;
       continue;
     }
@@ -239,6 +243,10 @@ void Queue::Submit(Command command, const Now& now, Changes& out) {
   if (!mine.request_id.empty()) requests_[mine.request_id] = id;
   if (mine.not_after != absl::InfiniteFuture()) expiries_.emplace(mine.not_after, id);
   Delay(mine, now);
+  if (const auto whole = commands_.find(mine.part_of); whole != commands_.end()) {
+    parts_[mine.part_of].emplace(mine.part_stage, id);
+    ++whole->second.parts[CommandState::kActive];
+  }
   out.mutations.push_back(InsertCommand{mine});
   AddEvent(EventType::kCommandCreated, id, "", mine.actor,
            absl::StrCat(mine.kind, " ", mine.resource_key), now, out);
@@ -327,32 +335,37 @@ std::vector<std::pair<CommandId, std::string>> Queue::RetryMatching(const RetryF
 
 absl::Status Queue::Retry(CommandId id, absl::string_view node, absl::string_view actor,
                           const Now& now, Changes& out) {
-  const auto found = commands_.find(id);
-  if (found == commands_.end()) return UnknownCommand(id);
+  const Command* const command = Find(id);
+  if (command == nullptr) return UnknownCommand(id);
   bool any = false;
-  for (Task& task : found->second.tasks) {
-    if (!node.empty() && task.node != node) continue;
-    if (task.phase != Phase::kParked && task.phase != Phase::kBackingOff) continue;
-    any = true;
-    TryAgain({&found->second, &task}, actor, now, out);
+  for (const CommandId each : WithParts(id)) {
+    Command& mine = commands_.at(each);
+    for (Task& task : mine.tasks) {
+      if (!node.empty() && task.node != node) continue;
+      if (task.phase != Phase::kParked && task.phase != Phase::kBackingOff) continue;
+      any = true;
+      TryAgain({&mine, &task}, actor, now, out);
+    }
   }
-  if (!any) return NotRetryable(found->second, node);
+  if (!any) return NotRetryable(*command, node);
   Dispatch(now, out);
   return absl::OkStatus();
 }
 
 absl::Status Queue::Skip(CommandId id, absl::string_view node, absl::string_view actor,
                          absl::string_view note, const Now& now, Changes& out) {
-  const auto found = commands_.find(id);
-  if (found == commands_.end()) return UnknownCommand(id);
-  std::vector<std::string> nodes;
-  for (const Task& task : found->second.tasks) {
-    const bool retryable = task.phase == Phase::kParked || task.phase == Phase::kBackingOff;
-    if (retryable && (node.empty() || task.node == node)) nodes.push_back(task.node);
+  const Command* const command = Find(id);
+  if (command == nullptr) return UnknownCommand(id);
+  std::vector<std::pair<CommandId, std::string>> tasks;
+  for (const CommandId each : WithParts(id)) {
+    for (const Task& task : commands_.at(each).tasks) {
+      const bool retryable = task.phase == Phase::kParked || task.phase == Phase::kBackingOff;
+      if (retryable && (node.empty() || task.node == node)) tasks.emplace_back(each, task.node);
+    }
   }
-  if (nodes.empty()) return NotRetryable(found->second, node);
-  for (const std::string& name : nodes) {
-    const Ref ref = FindRef(id, name);
+  if (tasks.empty()) return NotRetryable(*command, node);
+  for (const auto& [each, name] : tasks) {
+    const Ref ref = FindRef(each, name);
     if (!ref) continue;
     ref.task->message =
         absl::StrCat("skipped by ", actor, ": ", note, " (last failure: ", ref.task->message, ")");
@@ -385,11 +398,19 @@ void Queue::Expire(Ref ref, const Now& now, Changes& out) {
 }
 
 absl::Status Queue::Cancel(CommandId id, absl::string_view actor, const Now& now, Changes& out) {
-  const auto found = commands_.find(id);
-  if (found == commands_.end()) {
+  if (Find(id) == nullptr) {
     return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kCommandFinished,
                      absl::StrCat("command ", FormatId(id), " has already ended"));
   }
+  for (const CommandId each : WithParts(id)) CancelOne(each, actor, now, out);
+  out.urgent = true;
+  Dispatch(now, out);
+  return absl::OkStatus();
+}
+
+void Queue::CancelOne(CommandId id, absl::string_view actor, const Now& now, Changes& out) {
+  const auto found = commands_.find(id);
+  if (found == commands_.end()) return;  // it ended with its whole
   std::vector<std::string> waiting;
   for (Task& task : found->second.tasks) {
     if (task.waiting()) waiting.push_back(task.node);
@@ -413,9 +434,6 @@ absl::Status Queue::Cancel(CommandId id, absl::string_view actor, const Now& now
     ref.task->message = absl::StrCat("cancelled by ", actor);
     Finish(ref, Outcome::kCancelled, actor, now, out);
   }
-  out.urgent = true;
-  Dispatch(now, out);
-  return absl::OkStatus();
 }
 
 // --- time ---

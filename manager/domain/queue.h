@@ -106,8 +106,9 @@ class Queue {
   // Tasks that were parked for their node's environment go on if the check covered their reason and
   // did not find it. What no check covers is tried again now and then (BlindDelay).
   void NodeChecked(const NodeCheck& check, const Now& now, Changes& out);
-  // Nodes that should be looked at now, because tasks are parked for their environment: what a
-  // check covers, or what is due to be tried again without one.
+  // Nodes that should be looked at now, because they have not passed a preflight yet, or because
+  // tasks are parked for their environment: what a check covers, or what is due to be tried again
+  // without one.
   std::vector<std::string> NodesToCheck(const Now& now);
   // Ends its session and cancels its unfinished tasks.
   void RemoveNode(absl::string_view name, const Now& now, absl::string_view actor, Changes& out);
@@ -116,6 +117,7 @@ class Queue {
   // Earlier tasks on its key that it supersedes end now if they wait; those that are with a node
   // end when they come back without having succeeded.
   void Submit(Command command, const Now& now, Changes& out);
+  // What is done to a command is done to its parts, too.
   // Parked and backing-off tasks of the command (of one node if `node` is not empty) are tried now.
   // Errors: NOT_FOUND (UNKNOWN_COMMAND), FAILED_PRECONDITION (NOT_RETRYABLE).
   absl::Status Retry(CommandId id, absl::string_view node, absl::string_view actor, const Now& now,
@@ -183,6 +185,11 @@ class Queue {
   static bool TooManyFailed(const Command& command);
   // All tasks of the earlier stages are finished, and none of them cancelled or expired.
   static bool StageReached(const Command& command, int stage);
+  // The command, and its unfinished parts by stage.
+  std::vector<CommandId> WithParts(CommandId id) const;
+  // What a part waits for: its whole, whose tasks come first, or a part of a lower stage. Null:
+  // nothing.
+  const Command* PartWaitsFor(const Command& part) const;
   // How late Tick was called, at worst in the last minute.
   absl::Duration lateness(const Now& now) const;
   size_t live_tasks() const { return live_tasks_; }
@@ -229,7 +236,13 @@ class Queue {
   void Record(Ref ref, const Before& before, absl::string_view actor, const Now& now, Changes& out);
   // Ends the task, and with it the command if it was the last one: `ref` is void afterwards.
   void Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now& now, Changes& out);
+  // If that was the last of its tasks and parts.
+  void FinishIfDone(CommandId id, const Now& now, Changes& out);
   void FinishCommand(CommandId id, const Now& now, Changes& out);
+  void PartFinished(const Command& part, const Now& now, Changes& out);
+  // Those that may be next are ready now.
+  void UpdateReadyParts(CommandId whole);
+  void CancelOne(CommandId id, absl::string_view actor, const Now& now, Changes& out);
   void Expire(Ref ref, const Now& now, Changes& out);
   // The node has begun the attempt. Before the task leaves the phase it was in.
   static void Begin(Task& task, const Now& now);
@@ -275,6 +288,8 @@ class Queue {
   std::map<CommandId, Command> commands_;
   std::map<std::string, NodeState, std::less<>> nodes_;
   std::map<LaneKey, std::set<CommandId>> lanes_;
+  // Unfinished parts, by stage, of unfinished commands.
+  std::map<CommandId, std::set<std::pair<int, CommandId>>> parts_;
   // By node: those that MayBeSent. Only the node decides.
   std::map<std::string, Ready, std::less<>> ready_;
   std::map<std::string, Ailing, std::less<>> ailing_;  // by node

@@ -30,6 +30,14 @@ bool Queue::StageReached(const Command& command, int stage) {
   });
 }
 
+const Command* Queue::PartWaitsFor(const Command& part) const {
+  const Command* const whole = part.part_of == 0 ? nullptr : Find(part.part_of);
+  if (whole == nullptr) return nullptr;
+  if (!StageReached(*whole, std::numeric_limits<int>::max())) return whole;
+  const auto [stage, first] = *parts_.at(whole->id).begin();
+  return stage < part.part_stage ? Find(first) : nullptr;
+}
+
 int Queue::Underway(const Command& command) {
   return static_cast<int>(std::count_if(command.tasks.begin(), command.tasks.end(),
                                         [](const Task& task) { return task.underway(); }));
@@ -55,7 +63,7 @@ bool Queue::MayBeSent(Ref ref) const {
     if (command.max_parallel > 0 && Underway(command) >= command.max_parallel) return false;
     if (command.max_failures >= 0 && Failing(command) > command.max_failures) return false;
   }
-  return StageReached(command, task.stage);
+  return StageReached(command, task.stage) && PartWaitsFor(command) == nullptr;
 }
 
 void Queue::UpdateReady(Ref ref) {
@@ -70,6 +78,16 @@ void Queue::UpdateReady(Ref ref) {
 
 void Queue::UpdateReadyAll(Command& command) {
   for (Task& task : command.tasks) UpdateReady({&command, &task});
+}
+
+void Queue::UpdateReadyParts(CommandId whole) {
+  const auto parts = parts_.find(whole);
+  if (parts == parts_.end()) return;
+  const int stage = parts->second.begin()->first;
+  for (const auto& [of, id] : parts->second) {
+    if (of > stage) break;
+    UpdateReadyAll(commands_.at(id));
+  }
 }
 
 void Queue::UpdateReadyFront(const LaneKey& lane) {

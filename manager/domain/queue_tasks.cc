@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
@@ -13,17 +14,20 @@ namespace {
 constexpr absl::string_view kManager = "manager";
 
 CommandState StateOf(const Command& command) {
-  CommandState state = CommandState::kSucceeded;
-  for (const Task& task : command.tasks) {
-    if (task.outcome == Outcome::kFailed || task.outcome == Outcome::kExpired) {
-      return CommandState::kFailed;
-    }
-    if (task.outcome == Outcome::kCancelled) state = CommandState::kCancelled;
-    if (task.outcome == Outcome::kSuperseded && state == CommandState::kSucceeded) {
-      state = CommandState::kSuperseded;
-    }
+  const auto any_part = [&](CommandState state) { return command.parts.contains(state); };
+  const auto any_task = [&](Outcome outcome) {
+    return std::any_of(command.tasks.begin(), command.tasks.end(),
+                       [&](const Task& task) { return task.outcome == outcome; });
+  };
+  if (any_task(Outcome::kFailed) || any_task(Outcome::kExpired) ||
+      any_part(CommandState::kFailed)) {
+    return CommandState::kFailed;
   }
-  return state;
+  if (any_task(Outcome::kCancelled) || any_part(CommandState::kCancelled)) {
+    return CommandState::kCancelled;
+  }
+  // A part that was superseded is what somebody wanted since; the whole is what it was.
+  return any_task(Outcome::kSuperseded) ? CommandState::kSuperseded : CommandState::kSucceeded;
 }
 
 }  // namespace
@@ -144,12 +148,15 @@ void Queue::Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now&
   UpdateReadyFront(lane);
   if (outcome == Outcome::kCancelled || outcome == Outcome::kExpired) {
     // What was to follow this task must not happen without it.
-    std::vector<std::string> later;
-    for (const Task& task : command.tasks) {
-      if (task.stage > ref.task->stage && task.waiting()) later.push_back(task.node);
+    std::vector<std::pair<CommandId, std::string>> later;
+    for (const CommandId each : WithParts(id)) {
+      for (const Task& task : commands_.at(each).tasks) {
+        const bool follows = each != id || task.stage > ref.task->stage;
+        if (follows && task.waiting()) later.emplace_back(each, task.node);
+      }
     }
-    for (const std::string& node : later) {
-      const Ref next = FindRef(id, node);
+    for (const auto& [each, node] : later) {
+      const Ref next = FindRef(each, node);
       if (!next || !next.task->waiting()) continue;
       next.task->message = outcome == Outcome::kCancelled
                                ? "an earlier stage was cancelled"
@@ -173,7 +180,14 @@ void Queue::Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now&
   }
   if (Find(id) == nullptr) return;  // the last of them ended the command
   UpdateReadyAll(command);
-  const bool done = std::none_of(command.tasks.begin(), command.tasks.end(),
+  if (StageReached(command, std::numeric_limits<int>::max())) UpdateReadyParts(id);
+  FinishIfDone(id, now, out);
+}
+
+void Queue::FinishIfDone(CommandId id, const Now& now, Changes& out) {
+  const Command* const command = Find(id);
+  if (command == nullptr || parts_.contains(id)) return;
+  const bool done = std::none_of(command->tasks.begin(), command->tasks.end(),
                                  [](const Task& task) { return task.live(); });
   if (done) FinishCommand(id, now, out);
 }
@@ -190,6 +204,31 @@ void Queue::FinishCommand(CommandId id, const Now& now, Changes& out) {
   starts_.erase({command.not_before, id});
   finished_.push_back(std::move(command));
   commands_.erase(found);
+  if (finished_.back().part_of != 0) PartFinished(finished_.back(), now, out);
+}
+
+void Queue::PartFinished(const Command& part, const Now& now, Changes& out) {
+  const CommandId id = part.part_of;
+  if (const auto whole = commands_.find(id); whole != commands_.end()) {
+    std::map<CommandState, int>& counts = whole->second.parts;
+    if (--counts[CommandState::kActive] == 0) counts.erase(CommandState::kActive);
+    ++counts[part.state];
+  }
+  const auto siblings = parts_.find(id);
+  siblings->second.erase({part.part_stage, part.id});
+  if (siblings->second.empty()) {
+    parts_.erase(siblings);
+    return FinishIfDone(id, now, out);
+  }
+  if (siblings->second.begin()->first > part.part_stage) UpdateReadyParts(id);
+}
+
+std::vector<CommandId> Queue::WithParts(CommandId id) const {
+  std::vector<CommandId> all = {id};
+  if (const auto parts = parts_.find(id); parts != parts_.end()) {
+    for (const auto& [stage, part] : parts->second) all.push_back(part);
+  }
+  return all;
 }
 
 void Queue::BackOff(Ref ref, const BackoffPolicy& policy, int n, absl::string_view actor,

@@ -168,6 +168,10 @@ struct Command {
   bool needs_ready = true;
   // Kinds whose earlier tasks on the same key this command makes pointless; "*": every kind.
   std::vector<std::string> supersedes;
+  // The command that it is a part of; 0: of none. A part begins when all tasks of its whole are
+  // finished, and the parts of lower stages; the whole ends with the last of its parts.
+  CommandId part_of = 0;
+  int part_stage = 0;
   // -----
   CommandState state = CommandState::kActive;
   absl::Time finish_time = absl::InfiniteFuture();
@@ -175,6 +179,8 @@ struct Command {
   std::vector<Task> tasks;
   // not_before lies in the future. Not stored.
   bool delayed = false;
+  // How many parts it has, by their state. Not stored: counted.
+  std::map<CommandState, int> parts;
 
   bool fans_out_slowly() const { return max_parallel > 0 || max_failures >= 0; }
   Task* FindTask(absl::string_view node);

@@ -163,8 +163,7 @@ void Engine::CheckNodes(const Now& now) {
 void Engine::EnqueueOwn(PlannedCommand plan, const Now& now) {
   Submission submission;
   submission.actor = "manager";
-  CommandId id = 0;
-  Enqueue(std::move(plan), submission, now, &id);
+  Enqueue(std::move(plan), submission, now);
 }
 
 void Engine::ApplyChangeSet(ChangeSet changes, absl::string_view actor, const Now& now) {
@@ -318,6 +317,7 @@ Command Engine::MakeCommand(PlannedCommand& plan, const Submission& submission, 
   command.timeout = plan.timeout;
   command.needs_ready = plan.needs_ready;
   command.supersedes = std::move(plan.supersedes);
+  command.part_stage = plan.part_stage;
   std::stable_sort(plan.tasks.begin(), plan.tasks.end(),
                    [](const PlannedTask& a, const PlannedTask& b) {
                      return std::tie(a.stage, a.node) < std::tie(b.stage, b.node);
@@ -332,12 +332,21 @@ Command Engine::MakeCommand(PlannedCommand& plan, const Submission& submission, 
   return command;
 }
 
-void Engine::Enqueue(PlannedCommand plan, const Submission& submission, const Now& now,
-                     CommandId* id) {
+CommandId Engine::Enqueue(PlannedCommand plan, const Submission& submission, const Now& now,
+                          CommandId part_of) {
   Command command = MakeCommand(plan, submission, now);
-  command.id = *id = ids_->Next(now.wall);
+  const CommandId id = command.id = ids_->Next(now.wall);
+  command.part_of = part_of;
+  // The request was for the whole.
+  if (part_of != 0) command.request_id.clear();
   ApplyChangeSet(std::move(plan.changes), submission.actor, now);
   queue_->Submit(std::move(command), now, changes_);
+  // Ids grow with the stages: on one key a part never waits for one of a later stage.
+  std::stable_sort(
+      plan.parts.begin(), plan.parts.end(),
+      [](const PlannedCommand& a, const PlannedCommand& b) { return a.part_stage < b.part_stage; });
+  for (PlannedCommand& part : plan.parts) Enqueue(std::move(part), submission, now, id);
+  return id;
 }
 
 void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done) {
@@ -369,8 +378,7 @@ void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Sub
     }
     absl::StatusOr<PlannedCommand> plan = submission.plan(now);
     if (!plan.ok()) return done(plan.status());
-    CommandId id = 0;
-    Enqueue(*std::move(plan), submission, now, &id);
+    const CommandId id = Enqueue(*std::move(plan), submission, now);
     replies_.push_back(
         [done, submitted = Submitted{*queue_->Find(id), false}](const absl::Status& status) {
           status.ok() ? done(submitted) : done(status);
@@ -386,6 +394,9 @@ void Engine::Try(Submission submission, std::function<void(absl::StatusOr<Tried>
     if (!plan.ok()) return done(plan.status());
     Tried tried{MakeCommand(*plan, submission, now), {}};
     Command& command = tried.command;
+    if (!plan->parts.empty()) {
+      command.parts[CommandState::kActive] = static_cast<int>(plan->parts.size());
+    }
     // Behind all others.
     command.id = std::numeric_limits<CommandId>::max();
     command.delayed = command.not_before > now.wall;

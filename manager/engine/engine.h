@@ -194,7 +194,8 @@ class Engine {
   absl::StatusOr<std::optional<Command>> FindEarlier(const std::string& request_id);
   // Without an id.
   static Command MakeCommand(PlannedCommand& plan, const Submission& submission, const Now& now);
-  void Enqueue(PlannedCommand plan, const Submission& submission, const Now& now, CommandId* id);
+  CommandId Enqueue(PlannedCommand plan, const Submission& submission, const Now& now,
+                    CommandId part_of = 0);
   void ApplyChangeSet(ChangeSet changes, absl::string_view actor, const Now& now);
   void EnqueueOwn(PlannedCommand plan, const Now& now);
   void CheckNodes(const Now& now);

@@ -30,6 +30,7 @@ struct CommandQuery {
   int limit = 100;               // at least 1
   bool active_only = false;
   std::string resource_key;  // empty: any
+  CommandId part_of = 0;     // only parts of this one; 0: any. Not with resource_key
 };
 
 // The seam to the database. Commit is called by one thread, the engine's; the readers by any,

@@ -112,6 +112,8 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   command.priority = -3;
   command.max_parallel = 2;
   command.max_failures = 0;
+  command.part_of = 3;
+  command.part_stage = 2;
   command.retry = {{absl::Milliseconds(1500), absl::Minutes(2), 1.5, 0},
                    3,
                    absl::Hours(1),
@@ -138,6 +140,8 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   EXPECT_EQ(read.supersedes, command.supersedes);
   EXPECT_EQ(read.not_before, command.not_before);
   EXPECT_EQ(read.priority, -3);
+  EXPECT_EQ(read.part_of, 3);
+  EXPECT_EQ(read.part_stage, 2);
   EXPECT_EQ(read.max_parallel, 2);
   EXPECT_EQ(read.max_failures, 0);
   EXPECT_EQ(read.retry, command.retry);
@@ -234,6 +238,34 @@ TEST_P(StoreTest, ListsNewestFirstByPage) {
   EXPECT_EQ(ids(*store_->ListCommands({.before = 4, .limit = 2})), (std::vector<CommandId>{3, 2}));
   EXPECT_EQ(ids(*store_->ListCommands({.resource_key = "odd"})), (std::vector<CommandId>{5, 3, 1}));
   EXPECT_EQ(store_->ListCommands({.active_only = true})->size(), 5u);
+}
+
+TEST_P(StoreTest, PartsAreCountedAndListed) {
+  for (const CommandId id : {1, 2, 3, 4, 5}) {
+    Command command = MakeCommand(id);
+    command.part_of = id == 2 || id == 3 || id == 5 ? 1 : 0;
+    ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
+  }
+  ASSERT_TRUE(Commit({FinishCommand{2, CommandState::kFailed, absl::FromUnixSeconds(1)},
+                      FinishCommand{3, CommandState::kSucceeded, absl::FromUnixSeconds(1)}})
+                  .ok());
+  Reopen();
+  const std::map<CommandState, int> wanted = {
+      {CommandState::kActive, 1}, {CommandState::kSucceeded, 1}, {CommandState::kFailed, 1}};
+  EXPECT_EQ(store_->GetCommand(1)->parts, wanted);
+  EXPECT_TRUE(store_->GetCommand(4)->parts.empty());
+  const Snapshot snapshot = *store_->Load();
+  ASSERT_EQ(snapshot.live.size(), 3u);
+  EXPECT_EQ(snapshot.live[0].parts, wanted);
+  const auto ids = [&](CommandQuery query) {
+    std::vector<CommandId> listed;
+    const std::vector<Command> commands = *store_->ListCommands(query);
+    for (const Command& command : commands) listed.push_back(command.id);
+    return listed;
+  };
+  EXPECT_EQ(ids({.part_of = 1}), (std::vector<CommandId>{5, 3, 2}));
+  EXPECT_EQ(ids({.active_only = true, .part_of = 1}), (std::vector<CommandId>{5}));
+  EXPECT_EQ(ids({.before = 5, .limit = 1, .part_of = 1}), (std::vector<CommandId>{3}));
 }
 
 TEST_P(StoreTest, OrphansAreKeptUnlessTheAttemptIsKnown) {
@@ -420,6 +452,29 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreArchiveTest, testing::Values([] {
 
 // A crash between the copy and the deletion leaves both; a restored backup has numbers anew that
 // the archive has seen.
+// Whoever loads an active command counts its parts.
+TEST_P(StoreArchiveTest, PartsStayWithTheirWhole) {
+  for (const CommandId id : {5, 6, 7}) {
+    Command command = MakeCommand(id);
+    if (id != 5) command.part_of = 5;
+    ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
+    if (id == 5) continue;
+    ASSERT_TRUE(Commit({FinishCommand{id, CommandState::kSucceeded, At(0)}}).ok());
+  }
+  ASSERT_TRUE(Commit({InsertCommand{MakeCommand(8)}}).ok());
+  const std::map<CommandState, int> wanted = {{CommandState::kSucceeded, 2}};
+  while (store_->MoveToArchive(At(9), 10)->commands > 0) {
+  }
+  EXPECT_EQ(store_->Load()->live[1].id, 5);
+  EXPECT_EQ(store_->Load()->live[1].parts, wanted);
+  ASSERT_TRUE(Commit({FinishCommand{5, CommandState::kSucceeded, At(1)}}).ok());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(store_->GetCommand(5)->parts, wanted);
+    EXPECT_EQ(Listed({.part_of = 5}), (std::vector<CommandId>{7, 6}));
+    ASSERT_TRUE(store_->MoveToArchive(At(9), 1).ok());
+  }
+}
+
 TEST(SqliteArchiveTest, WhatWasCopiedBeforeIsCopiedAgain) {
   SqlitePlace place;
   const auto store = *place.Open();

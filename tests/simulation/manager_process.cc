@@ -242,6 +242,12 @@ absl::StatusOr<PlannedCommand> SimulatedManager::Plan(const Request& request) co
   plan.supersedes = request.supersedes;
   plan.timeout = absl::Minutes(1);
   plan.changes.resources.push_back({"live", plan.spec, "row"});
+  plan.part_stage = request.part_stage;
+  for (const int token : request.parts) {
+    absl::StatusOr<PlannedCommand> part = Plan(model_.requests()[token]);
+    if (!part.ok()) return part;
+    plan.parts.push_back(*std::move(part));
+  }
   return plan;
 }
 

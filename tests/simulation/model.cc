@@ -69,6 +69,19 @@ void Model::OnAcknowledged(int token, CommandId id) {
   }
   request.command = id;
   request.answered = true;
+  for (const int part : request.parts) {
+    const auto made = by_token_.find(part);
+    if (made == by_token_.end() || commands_.at(made->second).part_of != id) {
+      return Violate("request ", token, " was acknowledged without its part ", part);
+    }
+  }
+}
+
+void Model::OnCancelled(CommandId id) {
+  cancelled_.insert(id);
+  const auto command = commands_.find(id);
+  if (command == commands_.end()) return;
+  cancelled_.insert(command->second.parts.begin(), command->second.parts.end());
 }
 
 // --- the manager ---
@@ -101,6 +114,15 @@ void Model::Apply(const manager::InsertCommand& insert) {
   command.not_after = insert.command.not_after;
   command.key = insert.command.resource_key;
   command.supersedes = insert.command.supersedes;
+  command.part_of = insert.command.part_of;
+  command.part_stage = insert.command.part_stage;
+  if (command.part_of != 0) {
+    CommandModel& whole = commands_[command.part_of];
+    if (requests_[token].whole != whole.token) Violate("a part of another command");
+    whole.parts.push_back(insert.command.id);
+  } else if (requests_[token].whole != -1) {
+    Violate("a part was inserted as a command of its own");
+  }
   ++active_;
   for (const Task& task : insert.command.tasks) {
     TaskModel& mine = command.tasks[task.node];
@@ -184,9 +206,27 @@ void Model::CheckLease(CommandId id, const CommandModel& command, const std::str
   if (command.max_parallel > 0 && before.attempt == 0 && others >= command.max_parallel) {
     Violate(name, " was leased to more nodes at a time than its command allows");
   }
+  if (command.part_of != 0) CheckTurnOfPart(name, command);
   // By the latest that the manager's clock has shown: it may be set back.
   if (latest_ < command.not_before) Violate(name, " was leased before its time");
   if (NodeOf(node).paused) Violate(name, " was leased to a paused node");
+}
+
+// A part begins after the tasks of its whole, if all of those were done or given up, and after the
+// parts of lower stages.
+void Model::CheckTurnOfPart(const std::string& name, const CommandModel& part) {
+  const CommandModel& whole = commands_.at(part.part_of);
+  for (const auto& [node, task] : whole.tasks) {
+    if (task.live() || task.outcome == Outcome::kCancelled || task.outcome == Outcome::kExpired) {
+      Violate(name, " was leased before the tasks of its whole were done");
+    }
+  }
+  for (const CommandId id : whole.parts) {
+    const CommandModel& other = commands_.at(id);
+    if (other.active && other.part_stage < part.part_stage) {
+      Violate(name, " was leased before a part of a lower stage had ended");
+    }
+  }
 }
 
 void Model::CheckOutcome(CommandId id, const CommandModel& command, const std::string& node,
@@ -233,7 +273,17 @@ void Model::Apply(const manager::FinishCommand& finish) {
     return Violate("a command that is not active was finished");
   }
   command->second.active = false;
+  command->second.state = finish.state;
   --active_;
+  for (const CommandId part : command->second.parts) {
+    const manager::CommandState state = commands_.at(part).state;
+    const bool badly =
+        state == manager::CommandState::kFailed || state == manager::CommandState::kCancelled;
+    if (state == manager::CommandState::kActive) Violate("a command ended before its parts");
+    if (badly && finish.state == manager::CommandState::kSucceeded) {
+      Violate("a command succeeded although a part of it did not");
+    }
+  }
   for (const auto& [node, task] : command->second.tasks) {
     if (task.live()) Violate(TaskIdOf(finish.command, node), " lives on in a finished command");
   }
@@ -288,6 +338,9 @@ void Model::CheckStore(manager::Store& store) {
     const auto command = store.GetCommand(request.command);
     if (!command.ok()) return Violate("acknowledged request ", request.token, " is lost");
     const CommandModel& mine = commands_.at(request.command);
+    size_t parts = 0;
+    for (const auto& [state, count] : command->parts) parts += count;
+    if (parts != mine.parts.size()) Violate("the store counts other parts");
     if ((command->state == manager::CommandState::kActive) != mine.active) {
       Violate("the store has command ", request.command, " differently");
     }

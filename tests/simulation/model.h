@@ -32,6 +32,11 @@ struct Request {
   int max_parallel = 0;
   int max_failures = -1;
   absl::Duration delay = absl::ZeroDuration();
+  // Tokens of those that are submitted with it as its parts; the one that this is a part of (-1: of
+  // none).
+  std::vector<int> parts;
+  int whole = -1;
+  int part_stage = 0;
   bool answered = false;  // acknowledged, or refused for good
   CommandId command = 0;  // acknowledged as this
 };
@@ -56,7 +61,7 @@ class Model {
   void OnDiskLost(const std::string& node) { lost_disks_.insert(node); }
   // What the manager's clock shows in a round.
   void OnClock(absl::Time now) { latest_ = std::max(latest_, now); }
-  void OnCancelled(CommandId id) { cancelled_.insert(id); }
+  void OnCancelled(CommandId id);
   void SetCredits(const std::string& node, int credits) { NodeOf(node).credits = credits; }
 
   // --- the manager ---
@@ -135,7 +140,11 @@ class Model {
     int max_failures = -1;
     absl::Time not_before = absl::InfinitePast();
     absl::Time not_after = absl::InfiniteFuture();
+    CommandId part_of = 0;
+    int part_stage = 0;
+    std::vector<CommandId> parts;
     bool active = true;
+    manager::CommandState state = manager::CommandState::kActive;
     std::map<std::string, TaskModel> tasks;
   };
   struct Lane {
@@ -164,6 +173,7 @@ class Model {
                   const TaskModel& before, const manager::Task& after);
   void CheckOutcome(CommandId id, const CommandModel& command, const std::string& node,
                     const TaskModel& before, const manager::Task& after);
+  void CheckTurnOfPart(const std::string& name, const CommandModel& part);
   TaskModel* Find(CommandId id, const std::string& node);
   NodeModel& NodeOf(const std::string& name) { return node_models_[name]; }
 

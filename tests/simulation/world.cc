@@ -47,9 +47,9 @@ void World::PlanRequests() {
   const int requests = 10 + dice_.Roll(40);
   const bool staged = dice_.Chance(0.5);
   const bool superseding = dice_.Chance(0.5);
-  for (int i = 0; i < requests; ++i) {
+  const bool parted = dice_.Chance(0.4);
+  const auto add = [&] {
     Request& request = model_.AddRequest();
-    if (!dice_.Chance(0.1)) request.id = absl::StrCat("request-", i);
     request.kind = dice_.Chance(0.7) ? "bind_address" : "unbind_address";
     request.key = absl::StrCat("address/", dice_.Roll(keys));
     request.steps = 1 + dice_.Roll(3);
@@ -65,6 +65,21 @@ void World::PlanRequests() {
       request.tasks.push_back({node->name(), staged ? dice_.Roll(2) : 0});
     }
     if (request.tasks.empty()) request.tasks.push_back({AnyNode().name(), 0});
+    return request.token;
+  };
+  for (int i = 0; i < requests; ++i) {
+    const int token = add();
+    if (!dice_.Chance(0.1)) model_.requests()[token].id = absl::StrCat("request-", token);
+  }
+  for (int whole = 0; parted && whole < requests; ++whole) {
+    for (int i = dice_.Chance(0.3) ? 1 + dice_.Roll(3) : 0; i > 0; --i) {
+      const int token = add();
+      Request& part = model_.requests()[token];
+      part.whole = whole;
+      part.part_stage = dice_.Roll(3);
+      part.answered = true;  // with its whole
+      model_.requests()[whole].parts.push_back(token);
+    }
   }
   // Evenly, or many at once, so that they meet.
   const int bursts = 1 + dice_.Roll(10);

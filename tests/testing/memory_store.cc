@@ -47,6 +47,7 @@ class Transaction {
     Command& mine = commands_[command.id] = command;
     mine.finish_time = absl::InfiniteFuture();
     for (Task& task : mine.tasks) task = Stored(task);
+    if (Command* whole = Find(command.part_of)) ++whole->parts[CommandState::kActive];
     return absl::OkStatus();
   }
 
@@ -74,6 +75,10 @@ class Transaction {
     }
     command->state = finish.state;
     command->finish_time = finish.finish_time;
+    if (Command* whole = Find(command->part_of)) {
+      if (--whole->parts[CommandState::kActive] == 0) whole->parts.erase(CommandState::kActive);
+      ++whole->parts[finish.state];
+    }
     return absl::OkStatus();
   }
 
@@ -200,6 +205,7 @@ absl::StatusOr<std::vector<Command>> MemoryStore::ListCommands(const CommandQuer
     const Command& command = (--at)->second;
     if (query.active_only && command.state != CommandState::kActive) continue;
     if (!query.resource_key.empty() && command.resource_key != query.resource_key) continue;
+    if (query.part_of != 0 && command.part_of != query.part_of) continue;
     list.push_back(command);
   }
   return list;

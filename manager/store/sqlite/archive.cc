@@ -22,8 +22,11 @@ absl::StatusOr<std::unique_ptr<Archive>> Archive::Open(const std::string& databa
   HOSTQ_RETURN_IF_ERROR(made->database_->Execute("PRAGMA archive.synchronous=FULL"));
   const std::pair<sqlite::Statement*, const char*> statements[] = {
       {&made->finished_,
-       "SELECT id FROM main.command WHERE finish_time < ?1 AND state <> 1 "
-       "AND id < (SELECT max(id) FROM main.command) ORDER BY finish_time LIMIT ?2"},
+       // Not the parts of an active command: whoever loads that one counts them.
+       "SELECT id FROM main.command c WHERE finish_time < ?1 AND state <> 1 "
+       "AND id < (SELECT max(id) FROM main.command) AND (part_of = 0 OR NOT EXISTS "
+       "(SELECT 1 FROM main.command whole WHERE whole.id = c.part_of AND whole.state = 1)) "
+       "ORDER BY finish_time LIMIT ?2"},
       {&made->events_,
        "SELECT sequence, time FROM main.event "
        "WHERE sequence < (SELECT max(sequence) FROM main.event) ORDER BY sequence LIMIT ?1"},

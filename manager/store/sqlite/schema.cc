@@ -137,6 +137,12 @@ CREATE INDEX command_by_finish ON command(finish_time) WHERE state <> 1;
 ALTER TABLE task ADD COLUMN trouble_time INTEGER;                    -- NULL: none
 CREATE INDEX event_of_session ON event(node, sequence, type, time) WHERE type IN (6, 7);
 )sql",
+    // 5: commands that are parts of another one.
+    R"sql(
+ALTER TABLE command ADD COLUMN part_of INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE command ADD COLUMN part_stage INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX command_by_whole ON command(part_of, id, state) WHERE part_of <> 0;
+)sql",
 };
 
 }  // namespace

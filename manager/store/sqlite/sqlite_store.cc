@@ -25,7 +25,7 @@ constexpr absl::string_view kCommandColumns =
     "id, kind, resource_key, actor, request_id, request, spec, work, create_time, not_after, "
     "timeout, needs_ready, state, finish_time, supersedes, not_before, priority, max_parallel, "
     "max_failures, retry_initial, retry_cap, retry_factor, retry_floor, retry_max_attempts, "
-    "retry_max_elapsed, retry_never";
+    "retry_max_elapsed, retry_never, part_of, part_stage";
 constexpr absl::string_view kTaskColumns =
     "node, stage, phase, outcome, attempt, epoch, failures, losses, refusals, interruptions, "
     "reason, message, evidence, phase_time, next_attempt_time, budget_time, loss_time, "
@@ -117,6 +117,8 @@ Command CommandAt(const Statement& row) {
   command.retry.max_attempts = static_cast<int>(row.Int64(23));
   if (!row.IsNull(24)) command.retry.max_elapsed = absl::Microseconds(row.Int64(24));
   command.retry.never = DecodeReasons(StringAt(row, 25));
+  command.part_of = row.Int64(26);
+  command.part_stage = static_cast<int>(row.Int64(27));
   return command;
 }
 
@@ -193,7 +195,7 @@ class SqliteStore::Writer {
                                         ") VALUES "
                                         "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?"
                                         "17,?18,?19,?20,?21,?22,?23,?24,"
-                                        "?25,?26)")},
+                                        "?25,?26,?27,?28)")},
         {&insert_task_,
          absl::StrCat(
              "INSERT INTO task(command_id, ", kTaskColumns,
@@ -235,13 +237,13 @@ class SqliteStore::Writer {
     const Command& c = insert.command;
     const std::string supersedes = absl::StrJoin(c.supersedes, ",");
     const std::string never = EncodeReasons(c.retry.never);
-    insert_command_.BindAll(c.id, c.kind, c.resource_key, c.actor, nullptr, Blob(c.request),
-                            Blob(c.spec), Blob(c.work), absl::ToUnixMicros(c.create_time), nullptr,
-                            absl::ToInt64Microseconds(c.timeout), c.needs_ready, c.state, nullptr,
-                            supersedes, nullptr, c.priority, c.max_parallel, c.max_failures,
-                            absl::ToInt64Microseconds(c.retry.backoff.initial),
-                            absl::ToInt64Microseconds(c.retry.backoff.cap), c.retry.backoff.factor,
-                            c.retry.backoff.floor, c.retry.max_attempts, nullptr, never);
+    insert_command_.BindAll(
+        c.id, c.kind, c.resource_key, c.actor, nullptr, Blob(c.request), Blob(c.spec), Blob(c.work),
+        absl::ToUnixMicros(c.create_time), nullptr, absl::ToInt64Microseconds(c.timeout),
+        c.needs_ready, c.state, nullptr, supersedes, nullptr, c.priority, c.max_parallel,
+        c.max_failures, absl::ToInt64Microseconds(c.retry.backoff.initial),
+        absl::ToInt64Microseconds(c.retry.backoff.cap), c.retry.backoff.factor,
+        c.retry.backoff.floor, c.retry.max_attempts, nullptr, never, c.part_of, c.part_stage);
     BindTime(insert_command_, 16, c.not_before);
     if (c.retry.max_elapsed != absl::InfiniteDuration()) {
       insert_command_.BindInt64(25, absl::ToInt64Microseconds(c.retry.max_elapsed));
@@ -371,6 +373,10 @@ class SqliteStore::Reader {
     HOSTQ_ASSIGN_OR_RETURN(snapshot.last_command,
                            database_->QueryInt64("SELECT coalesce(max(id),0) FROM command"));
     HOSTQ_ASSIGN_OR_RETURN(snapshot.live, Commands(active_));
+    // The archive takes no part of an active command.
+    for (Command& command : snapshot.live) {
+      HOSTQ_RETURN_IF_ERROR(CountParts(command.id, command.parts));
+    }
     for (;;) {
       HOSTQ_ASSIGN_OR_RETURN(const bool row, resources_.Step());
       if (!row) break;
@@ -402,15 +408,31 @@ class SqliteStore::Reader {
 
   absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) {
     Statement& list = !query.resource_key.empty() ? list_by_resource_
+                      : query.part_of != 0        ? list_parts_
                       : query.active_only         ? list_active_
                                                   : list_;
     list.BindInt64(1, query.before);
     list.BindInt64(2, query.limit);
-    if (!query.resource_key.empty()) {
-      list.BindText(3, query.resource_key);
+    if (&list == &list_by_resource_) list.BindText(3, query.resource_key);
+    if (&list == &list_parts_) list.BindInt64(3, query.part_of);
+    if (&list == &list_by_resource_ || &list == &list_parts_) {
       list.BindInt64(4, query.active_only ? 1 : 0);
     }
     return Commands(list);
+  }
+
+  // Adds to `parts` the parts of a command that are here.
+  absl::Status CountParts(CommandId whole, std::map<CommandState, int>& parts) {
+    count_parts_.BindAll(whole);
+    for (;;) {
+      const absl::StatusOr<bool> row = count_parts_.Step();
+      if (!row.ok() || !*row) {
+        count_parts_.Reset();
+        return row.status();
+      }
+      parts[static_cast<CommandState>(count_parts_.Int64(0))] +=
+          static_cast<int>(count_parts_.Int64(1));
+    }
   }
 
   absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view request_id) {
@@ -485,6 +507,12 @@ class SqliteStore::Reader {
         {&list_by_resource_, absl::StrCat(select,
                                           "WHERE resource_key=?3 AND id<?1 AND (?4=0 OR state=1) "
                                           "ORDER BY id DESC LIMIT ?2")},
+        {&list_parts_,
+         absl::StrCat(select,
+                      "WHERE part_of=?3 AND part_of<>0 AND id<?1 AND (?4=0 OR state=1) "
+                      "ORDER BY id DESC LIMIT ?2")},
+        {&count_parts_,
+         "SELECT state, count(*) FROM command WHERE part_of=?1 AND part_of<>0 GROUP BY state"},
         {&tasks_, absl::StrCat("SELECT ", kTaskColumns,
                                " FROM task WHERE command_id=?1 ORDER BY stage, node")},
         {&orphans_,
@@ -542,8 +570,8 @@ class SqliteStore::Reader {
   }
 
   std::unique_ptr<Database> database_;
-  Statement term_, active_, get_, by_request_, list_, list_active_, list_by_resource_, tasks_,
-      attempts_, orphans_, events_, resources_, sessions_;
+  Statement term_, active_, get_, by_request_, list_, list_active_, list_by_resource_, list_parts_,
+      count_parts_, tasks_, attempts_, orphans_, events_, resources_, sessions_;
 };
 
 SqliteStore::SqliteStore() = default;
@@ -626,17 +654,28 @@ absl::StatusOr<Command> SqliteStore::GetCommand(CommandId id) {
   const MutexLock lock(reader_mutex_);
   absl::StatusOr<Command> command = reader_->GetCommand(id);
   if (absl::IsNotFound(command.status())) command = old_->GetCommand(id);
+  if (command.ok()) HOSTQ_RETURN_IF_ERROR(CountParts(*command));
   return WithReason(std::move(command));
+}
+
+// One that is being moved to the archive counts twice for a moment.
+absl::Status SqliteStore::CountParts(Command& command) {
+  HOSTQ_RETURN_IF_ERROR(StoreError(reader_->CountParts(command.id, command.parts)));
+  return StoreError(old_->CountParts(command.id, command.parts));
 }
 
 absl::StatusOr<std::vector<Command>> SqliteStore::ListCommands(const CommandQuery& query) {
   const MutexLock lock(reader_mutex_);
   absl::StatusOr<std::vector<Command>> commands = reader_->ListCommands(query);
-  if (!commands.ok() || query.active_only) return WithReason(std::move(commands));
-  absl::StatusOr<std::vector<Command>> old = old_->ListCommands(query);
-  if (!old.ok()) return StoreError(old.status());
-  return Merge(*std::move(commands), *std::move(old), query.limit,
-               [](const Command& a, const Command& b) { return a.id > b.id; });
+  if (!commands.ok()) return StoreError(commands.status());
+  if (!query.active_only) {
+    absl::StatusOr<std::vector<Command>> old = old_->ListCommands(query);
+    if (!old.ok()) return StoreError(old.status());
+    commands = Merge(*std::move(commands), *std::move(old), query.limit,
+                     [](const Command& a, const Command& b) { return a.id > b.id; });
+  }
+  for (Command& command : *commands) HOSTQ_RETURN_IF_ERROR(CountParts(command));
+  return commands;
 }
 
 absl::StatusOr<std::optional<Command>> SqliteStore::FindRequest(absl::string_view request_id) {

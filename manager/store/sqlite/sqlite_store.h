@@ -43,6 +43,7 @@ class SqliteStore final : public Store {
   class Reader;
 
   SqliteStore();
+  absl::Status CountParts(Command& command) ABSL_EXCLUSIVE_LOCKS_REQUIRED(reader_mutex_);
 
   Mutex writer_mutex_;
   std::unique_ptr<Writer> writer_ ABSL_PT_GUARDED_BY(writer_mutex_);

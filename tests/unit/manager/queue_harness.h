@@ -23,6 +23,8 @@ struct SubmitOptions {
   int max_parallel = 0;
   int max_failures = -1;
   RetryRules retry;
+  CommandId part_of = 0;
+  int part_stage = 0;
 };
 
 // Drives a queue and checks what every change must obey: guards hold, terminal states stay, one
@@ -83,6 +85,8 @@ class QueueHarness {
     command.max_parallel = options.max_parallel;
     command.max_failures = options.max_failures;
     command.retry = options.retry;
+    command.part_of = options.part_of;
+    command.part_stage = options.part_stage;
     for (const auto& [node, stage] : nodes) {
       Task& task = command.tasks.emplace_back();
       task.node = node;
