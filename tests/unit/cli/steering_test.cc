@@ -178,7 +178,7 @@ TEST_F(SteeringTest, DrainGivesUpInTime) {
   const Finished result = Run("node drain " + name + " --timeout 1s");
   EXPECT_EQ(result.exit_code, 6) << result.err;
   EXPECT_THAT(result.err, HasSubstr("works on 2 tasks"));
-  EXPECT_THAT(result.out, HasSubstr("still has 2 tasks; it stays paused"));
+  EXPECT_THAT(result.out, HasSubstr("still works on 2 tasks; it stays paused"));
 }
 
 }  // namespace
