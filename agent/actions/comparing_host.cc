@@ -39,6 +39,7 @@ class ComparingMounts final : public Mounts {
 class ComparingQuotas final : public Quotas {
  public:
   explicit ComparingQuotas(Quotas& real) : real_(real) {}
+  QuotaBackend BackendOf(const Mount& mount) override { return real_.BackendOf(mount); }
   absl::StatusOr<Quota> Get(const Mount& mount, uint32_t uid) override {
     return real_.Get(mount, uid);
   }
