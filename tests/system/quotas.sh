@@ -84,8 +84,8 @@ configure() { # HOST LINES
 quotas_by_program() { # SOURCE PROGRAM
   printf '[[quotas]]\nsource = "%s"\nbackend = "program"\nprogram = "%s"\ntimeout = "5s"' "$1" "$2"
 }
-check_is() { # NODE CHECK STATUS REASON
-  holds "any(.nodes[].checks[]; .id == \"$2\" and .status == \"$3\" and (.reason // \"-\") == \"$4\")" hostq node show "$1"
+check_is() { # NODE CHECK STATUS [REASON]
+  holds "any(.checks[]; .id == \"$2\" and .status == \"$3\" and .reason == \"${4:-CODE_UNSPECIFIED}\")" hostq node show "$1"
 }
 # What the filer's maker would give: a service of its own, and a program for the nodes that asks it.
 make_filer() {
@@ -137,10 +137,11 @@ by_program() {
   for host in web1 web2; do
     check "$host too" configure "$host" "$(quotas_by_program '203.0.113.1:/chroot/*' /etc/hostq/quota-filer)"
   done
+  hostq node preflight storage1 --wait >/dev/null
   run hostq node preflight web1 --wait
   run hostq node show web1
-  check "the preflight reads quotas by it" check_is web1 quota-get OK -
-  check "on the storage node too, and misses no rquotad" check_is storage1 quota-service SKIPPED -
+  check "the preflight reads quotas by it" check_is web1 quota-get OK
+  check "on the storage node too, and misses no rquotad" check_is storage1 quota-service SKIPPED
   run hostq account create filer.example --user filer --address 203.0.113.23 --quota 2MiB --wait
   check "an account with a quota" succeeded
   run kilobytes filer
