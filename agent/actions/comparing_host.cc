@@ -91,6 +91,7 @@ class ComparingAddresses final : public Addresses {
 class ComparingUsers final : public Users {
  public:
   explicit ComparingUsers(Users& real) : real_(real) {}
+  absl::StatusOr<std::vector<User>> List() override { return real_.List(); }
   absl::StatusOr<std::optional<User>> FindUser(const std::string& name) override {
     return real_.FindUser(name);
   }

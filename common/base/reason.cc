@@ -297,8 +297,7 @@ constexpr ReasonInfo kReasons[] = {
      "the process that changes the node's system does not run",
      "start it on NODE: systemctl start hostq-executor; if it does not stay: journalctl -u "
      "hostq-executor"},
-    {Reason::kDiffers, "DIFFERS", ReasonClass::kFinal, Owner::kAdministrator,
-     "not as it should be; nothing was changed, as was asked for",
+    {Reason::kDiffers, "DIFFERS", ReasonClass::kFinal, Owner::kAdministrator, "not as it should be",
      "have it put right: hostq account resync DOMAIN --apply; one node: hostq node resync NODE "
      "--apply"},
     {Reason::kHookFailed, "HOOK_FAILED", ReasonClass::kEnvironment, Owner::kNode,

@@ -250,6 +250,12 @@ class FakeHost::Parts {
    public:
     explicit FakeUsers(FakeHost& host) : host_(host) {}
 
+    absl::StatusOr<std::vector<User>> List() override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("ListUsers"));
+      std::vector<User> all;
+      for (const auto& [name, user] : host_.user_table) all.push_back(user);
+      return all;
+    }
     absl::StatusOr<std::optional<User>> FindUser(const std::string& name) override {
       HOSTQ_RETURN_IF_ERROR(host_.Injected("FindUser"));
       const auto found = host_.user_table.find(name);
