@@ -99,6 +99,12 @@ journal_back() {
     daemon web1 agent start && soon 60 node_is web1 READY
 }
 
+# HOST leaves the cluster and joins it again with other roles.
+rejoin_as() { # HOST ROLES ADDRESS
+  hostq node remove "$1" --force && daemon "$1" node stop && on "$1" rm -rf /var/lib/hostq/agent &&
+    join_node "$1" "$2" "$3" && soon 60 node_is "$1" READY
+}
+
 # web1 and web2 read and set quotas by a program, of which web1's is standard input; and by one that asks
 # rquotad, as hostq itself would.
 quota_program() {
