@@ -110,7 +110,7 @@ meant_so() {
   run on storage1 setquota -u six 0 999 0 0 /chroot/home
   check_soon 60 "what nobody meant is named where nothing is repaired" node_finding_is storage1 QUOTA_MISMATCH
   run hostq stuck
-  run hostq account resync six.example --apply --wait
+  run hostq account resync six.example --apply
   check_soon 60 "resync puts it right" limit_is six 20480
   check_soon 60 "and it is named no more" fails node_finding_is storage1 QUOTA_MISMATCH
 }

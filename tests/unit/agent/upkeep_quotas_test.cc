@@ -95,7 +95,7 @@ TEST_F(UpkeepQuotasTest, ThousandsInAMinuteAndMoreTakeLonger) {
   }
   EXPECT_EQ(seen.size(), 2500U);
   for (int i = 0; i < 7500; ++i) Keep(absl::StrCat("m", 10000 + i));
-  Advance();
+  for (const std::string& what : Advance()) Ends(what);
   EXPECT_EQ(upkeep->NextWake(), clock.Monotonic() + absl::Milliseconds(20))
       << "at most 50 a second";
 }

@@ -95,6 +95,7 @@ TEST_F(UpkeepTest, AfterARebootEverythingComesBack) {
   EXPECT_THAT(Drift(),
               ElementsAre("address/203.0.113.10 ADDRESS_MISSING", "share/home SHARE_NOT_MOUNTED"));
   for (const auto& [key, item] : kept) {
+    if (key == kKey) continue;  // lies on disks
     EXPECT_EQ(RunWork(WorkOf(item), RolesFromNames(item.roles), app).reason, Reason::kNone) << key;
   }
   EXPECT_THAT(Drift(), IsEmpty());
@@ -152,6 +153,8 @@ TEST_F(UpkeepTest, AnItemIsUndoneByTheOppositeWork) {
   CreateEverywhere();
   Did(Mount(), kApp);
   Did(create, kApp);
+  EXPECT_FALSE(Undo(kept.at(kKey)).has_value()) << "an account goes by its own command";
+  kept.erase(kKey);
   for (const auto& [key, item] : kept) {
     const auto undo = Undo(item);
     ASSERT_TRUE(undo.has_value()) << key;
