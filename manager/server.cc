@@ -1,7 +1,10 @@
 #include "manager/server.h"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <thread>
 #include <utility>
 
@@ -51,6 +54,27 @@ absl::StatusOr<HostPort> SplitHostPort(const std::string& text) {
   }
   return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
                    absl::StrCat("not ADDRESS:PORT: ", text));
+}
+
+// As nodes tell theirs.
+std::string OsRelease() {
+  std::ifstream file("/etc/os-release");
+  std::string id, version;
+  for (std::string line; std::getline(file, line);) {
+    absl::string_view value = line;
+    std::string* const out = absl::ConsumePrefix(&value, "ID=")           ? &id
+                             : absl::ConsumePrefix(&value, "VERSION_ID=") ? &version
+                                                                          : nullptr;
+    if (out == nullptr) continue;
+    if (absl::ConsumePrefix(&value, "\"")) absl::ConsumeSuffix(&value, "\"");
+    *out = std::string(value);
+  }
+  return id.empty() ? "" : absl::StrCat(id, " ", version);
+}
+
+std::string Machine() {
+  utsname name = {};
+  return uname(&name) == 0 ? name.machine : "";
 }
 
 bool IsWildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
@@ -123,7 +147,8 @@ absl::Status Server::OpenState() {
       cluster_, Cluster::Load({config_.cluster.name, quorum, agents.port, config_.cluster.uid_min,
                                config_.cluster.uid_max, agents_address_,
                                // A thousand changes a second, for as long as it runs.
-                               static_cast<uint64_t>(absl::ToUnixMillis(SystemClock().Now()))},
+                               static_cast<uint64_t>(absl::ToUnixMillis(SystemClock().Now())),
+                               OsRelease(), Machine()},
                               snapshot.resources));
   Engine::Options options;
   options.max_live_tasks = static_cast<size_t>(config_.limits.max_live_tasks);

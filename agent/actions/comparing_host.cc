@@ -39,6 +39,7 @@ class ComparingMounts final : public Mounts {
 class ComparingQuotas final : public Quotas {
  public:
   explicit ComparingQuotas(Quotas& real) : real_(real) {}
+  QuotaBackend BackendOf(const Mount& mount) override { return real_.BackendOf(mount); }
   absl::StatusOr<Quota> Get(const Mount& mount, uint32_t uid) override {
     return real_.Get(mount, uid);
   }
@@ -90,6 +91,7 @@ class ComparingAddresses final : public Addresses {
 class ComparingUsers final : public Users {
  public:
   explicit ComparingUsers(Users& real) : real_(real) {}
+  absl::StatusOr<std::vector<User>> List() override { return real_.List(); }
   absl::StatusOr<std::optional<User>> FindUser(const std::string& name) override {
     return real_.FindUser(name);
   }

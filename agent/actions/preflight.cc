@@ -25,7 +25,7 @@ Plan PlanPreflight(const v1::Preflight& work, const Roles& roles, const Policy& 
   const auto append = [&](std::vector<Step> more) {
     for (Step& step : more) steps.push_back(std::move(step));
   };
-  append(NodeChecks(work));
+  append(NodeChecks(work, roles, policy));
   if (roles.storage) append(ShareServerChecks(work));
   // A node that has the homes itself does not mount them.
   if (roles.app && !roles.storage) append(ShareClientChecks(work, policy));

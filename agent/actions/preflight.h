@@ -13,7 +13,7 @@ Step MakeCheck(std::string id, StepFunction run, absl::Duration timeout = absl::
 absl::Status WithReason(const absl::Status& status, Reason reason);
 
 // Of the machine itself (preflight_node.cc).
-std::vector<Step> NodeChecks(const v1::Preflight& work);
+std::vector<Step> NodeChecks(const v1::Preflight& work, const Roles& roles, const Policy& policy);
 std::vector<Step> AddressChecks(const v1::Preflight& work, const Roles& roles);
 std::vector<Step> BalancerChecks(const v1::Preflight& work);
 // Of a share as its client (preflight_share.cc).

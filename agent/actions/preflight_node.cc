@@ -44,6 +44,13 @@ absl::StatusOr<StepResult> CheckCapabilities(Host& host) {
   for (const auto& [capability, name] : kNeeded) {
     if ((bits >> static_cast<int>(capability) & 1) == 0) missing.push_back(name);
   }
+  if (missing.empty() && host.system().InUserNamespace()) {
+    StepResult result = Unchanged(
+        "all capabilities that are needed are there, but only within a user namespace: the kernel "
+        "will refuse to mount, and to set quotas; run the node's container privileged");
+    result.warning = true;
+    return result;
+  }
   if (missing.empty()) return Unchanged("all capabilities that are needed are there");
   const std::string list = absl::StrJoin(missing, " ");
   return WithEvidence(
@@ -53,14 +60,37 @@ absl::StatusOr<StepResult> CheckCapabilities(Host& host) {
       "container", host.system().Container());
 }
 
-absl::StatusOr<StepResult> CheckTools(Host& host) {
+absl::StatusOr<StepResult> CheckTools(Host& host, const Roles& roles) {
+  std::vector<std::string> needed = {"groupadd", "groupdel", "useradd", "usermod", "userdel"};
+  if (roles.storage) needed.push_back("exportfs");
   std::vector<std::string> missing;
-  for (const char* tool : {"groupadd", "groupdel", "useradd", "usermod", "userdel"}) {
+  for (const std::string& tool : needed) {
     if (!host.system().FindTool(tool)) missing.push_back(tool);
   }
   if (missing.empty()) return Unchanged("all programs that are needed are installed");
   return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kToolMissing,
                    absl::StrCat("programs are not installed: ", absl::StrJoin(missing, " ")));
+}
+
+// What would keep every account's last step from being done, and what is there and never run.
+absl::StatusOr<StepResult> CheckHooks(Host& host, const std::string& directory) {
+  if (directory.empty()) return Skipped("this node's configuration has hooks switched off");
+  const auto found = host.hooks().List(directory);
+  if (absl::IsNotFound(found.status())) return Skipped(absl::StrCat("there is no ", directory));
+  HOSTQ_RETURN_IF_ERROR(found.status());
+  StepResult result = Unchanged(absl::StrCat(found->hooks.size(), " hooks and ",
+                                             found->reloads.size(), " reloads in ", directory));
+  result.evidence = {{"hooks", absl::StrJoin(found->hooks, " ")},
+                     {"reloads", absl::StrJoin(found->reloads, " ")}};
+  std::vector<std::string> useless;
+  for (const HookDirectory::Ignored& one : found->ignored) {
+    if (one.meant) useless.push_back(absl::StrCat(one.name, ": ", one.why));
+  }
+  if (!useless.empty()) {
+    result.warning = true;
+    absl::StrAppend(&result.message, "; never run: ", absl::StrJoin(useless, "; "));
+  }
+  return result;
 }
 
 absl::StatusOr<StepResult> CheckDisk(Host& host) {
@@ -146,11 +176,13 @@ absl::StatusOr<StepResult> CheckConflicts(Host& host, const std::vector<std::str
 
 }  // namespace
 
-std::vector<Step> NodeChecks(const v1::Preflight& work) {
+std::vector<Step> NodeChecks(const v1::Preflight& work, const Roles& roles, const Policy& policy) {
   return {
       MakeCheck("os", CheckOs),
       MakeCheck("capabilities", CheckCapabilities),
-      MakeCheck("tools", CheckTools),
+      MakeCheck("tools", [roles](Host& host) { return CheckTools(host, roles); }),
+      MakeCheck("hooks",
+                [hooks = policy.hooks.directory](Host& host) { return CheckHooks(host, hooks); }),
       MakeCheck("journal-disk", CheckDisk),
       MakeCheck("manager-reachable", [address = work.quorum_address(), port = work.quorum_port()](
                                          Host& host) { return CheckManager(host, address, port); }),

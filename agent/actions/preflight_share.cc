@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -66,7 +67,7 @@ absl::StatusOr<StepResult> CheckKernel(Host& host) {
   return Unchanged("the kernel can mount NFS");
 }
 
-// One check over all shares: the first that fails, named.
+// One check over all shares: the first that fails, named; else one that is to be told.
 Step ShareCheck(std::string id, const v1::Preflight& work, const Policy& policy, bool only_warns,
                 absl::string_view fine, ShareFunction check) {
   return MakeCheck(
@@ -74,14 +75,19 @@ Step ShareCheck(std::string id, const v1::Preflight& work, const Policy& policy,
       [shares = work.shares(), policy, only_warns, fine,
        check](Host& host) -> absl::StatusOr<StepResult> {
         if (shares.empty()) return Skipped("the cluster has no share yet");
+        StepResult result = Unchanged(std::string(fine));
         for (const v1::Share& share : shares) {
           absl::Status status = CheckShare(policy, share);
           if (status.ok()) status = check(host, share);
           status = WithEvidence(std::move(status), "share", share.name());
-          if (!status.ok() && only_warns) return Warned(status);
-          if (!status.ok()) return status;
+          if (status.ok()) continue;
+          // The administrator's choice, which stays in sight; another share may have failed.
+          const bool chosen = ReasonOf(status) == Reason::kQuotaSwitchedOff;
+          if (!chosen && !only_warns) return status;
+          result = Warned(status);
+          if (!chosen) break;
         }
-        return Unchanged(std::string(fine));
+        return result;
       },
       kTrialTimeout);
 }
@@ -92,24 +98,48 @@ absl::StatusOr<StepResult> CheckServer(Host& host) {
   return Unchanged("the NFS server listens on port 2049");
 }
 
-absl::StatusOr<StepResult> CheckQuotaService(Host& host) {
+// The mounts with what this node may serve: every share's, or that of /home before there is one.
+absl::StatusOr<std::vector<Mount>> ServedMounts(Host& host, const std::vector<std::string>& roots) {
+  HOSTQ_ASSIGN_OR_RETURN(const auto mounts, host.mounts().List());
+  std::vector<Mount> served;
+  for (const std::string& root : roots) {
+    HOSTQ_ASSIGN_OR_RETURN(const std::string resolved, ResolveLink(host, root));
+    const Mount* const mount = MountContaining(mounts, resolved);
+    if (mount != nullptr) served.push_back(*mount);
+  }
+  return served;
+}
+
+absl::StatusOr<StepResult> CheckQuotaService(Host& host, const std::vector<std::string>& roots) {
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<Mount> served, ServedMounts(host, roots));
+  const bool needed = std::any_of(served.begin(), served.end(), [&](const Mount& mount) {
+    const QuotaBackend backend = host.quotas().BackendOf(mount);
+    return backend != QuotaBackend::kProgram && backend != QuotaBackend::kSwitchedOff;
+  });
+  if (!needed && !served.empty()) {
+    return Skipped("rquotad has no part in it: quotas are as this node's configuration says");
+  }
   const absl::Status registered = host.quotas().CheckService("127.0.0.1");
   if (!registered.ok()) return Warned(registered);  // quotas are set on this node itself
   return Unchanged("rquotad is registered");
 }
 
-// Of the file system below every share this node may serve, or below /home before there is one.
 absl::StatusOr<StepResult> CheckEnforced(Host& host, const std::vector<std::string>& roots) {
-  HOSTQ_ASSIGN_OR_RETURN(const auto mounts, host.mounts().List());
-  std::string so;
-  for (const std::string& root : roots) {
-    HOSTQ_ASSIGN_OR_RETURN(const std::string resolved, ResolveLink(host, root));
-    const Mount* const mount = MountContaining(mounts, resolved);
-    if (mount == nullptr) continue;
-    HOSTQ_RETURN_IF_ERROR(host.quotas().CheckEnforced(*mount));
-    so = absl::StrCat("user quotas are enforced on ", mount->mount_point);
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<Mount> served, ServedMounts(host, roots));
+  StepResult result = Unchanged("");
+  for (const Mount& mount : served) {
+    const absl::Status enforced = host.quotas().CheckEnforced(mount);
+    if (ReasonOf(enforced) == Reason::kQuotaSwitchedOff) {
+      result = Warned(enforced);
+      continue;
+    }
+    HOSTQ_RETURN_IF_ERROR(enforced);
+    if (result.warning) continue;
+    const bool program = host.quotas().BackendOf(mount) == QuotaBackend::kProgram;
+    result.message = absl::StrCat("user quotas ", program ? "can be read" : "are enforced", " on ",
+                                  mount.mount_point);
   }
-  return Unchanged(so);
+  return result;
 }
 
 }  // namespace
@@ -124,9 +154,9 @@ std::vector<Step> ShareClientChecks(const v1::Preflight& work, const Policy& pol
       check("nfs-reachable", false, "the file server accepts connections", CheckReachable),
       check("share-export", false, "the share can be mounted and read", CheckExport),
       check("share-write", false, "root can write on the share", CheckWrite),
-      check("quota-get", false, "quotas can be read over NFS", CheckQuotaGet),
+      check("quota-get", false, "quotas can be read", CheckQuotaGet),
       // hostq sets quotas on the storage node; from here it is only a second way.
-      check("quota-set", true, "quotas can be set over NFS", CheckQuotaSet),
+      check("quota-set", true, "nothing is seen that keeps quotas from being set", CheckQuotaSet),
   };
 }
 
@@ -134,9 +164,12 @@ std::vector<Step> ShareServerChecks(const v1::Preflight& work) {
   std::vector<std::string> roots;
   for (const v1::Share& share : work.shares()) roots.push_back(share.export_path());
   if (roots.empty()) roots.push_back(kDefaultHomes);
-  return {MakeCheck("nfs-server", CheckServer), MakeCheck("quota-service", CheckQuotaService),
-          MakeCheck("quota-enabled",
-                    [roots = std::move(roots)](Host& host) { return CheckEnforced(host, roots); })};
+  return {
+      MakeCheck("nfs-server", CheckServer),
+      MakeCheck("quota-service", [roots](Host& host) { return CheckQuotaService(host, roots); }),
+      MakeCheck(
+          "quota-enabled", [roots](Host& host) { return CheckEnforced(host, roots); },
+          kTrialTimeout)};
 }
 
 }  // namespace hostq::agent

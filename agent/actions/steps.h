@@ -58,6 +58,8 @@ absl::Status CheckShare(const Policy& policy, const v1::Share& share);
 std::vector<Step> EnsureUserSteps(const v1::Account& account);
 std::vector<Step> RemoveUserSteps(const v1::Account& account);
 std::vector<Step> SuspendSteps(const v1::Account& account);
+// The shell of a suspended account.
+std::string NologinShell(Host& host);
 std::vector<Step> UnsuspendSteps(const v1::Account& account);
 
 Step MakeHomeStep(const v1::Account& account, const HomePlace& place);

@@ -43,10 +43,6 @@ absl::StatusOr<std::optional<Before>> ReadNote(Host& host, const v1::Account& ac
   return std::optional<Before>(before);
 }
 
-std::string NologinShell(Host& host) {
-  return host.system().FindTool("nologin").value_or("/bin/false");
-}
-
 // Makes it so, and reads it back; whether anything differed.
 absl::StatusOr<bool> SetLogin(Host& host, const v1::Account& account, const std::string& shell,
                               bool locked) {
@@ -101,6 +97,10 @@ absl::StatusOr<StepResult> OpenLogin(Host& host, const v1::Account& account) {
 }
 
 }  // namespace
+
+std::string NologinShell(Host& host) {
+  return host.system().FindTool("nologin").value_or("/bin/false");
+}
 
 std::vector<Step> SuspendSteps(const v1::Account& account) {
   return {MakeStep(

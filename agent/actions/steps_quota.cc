@@ -10,6 +10,9 @@
 namespace hostq::agent {
 namespace {
 
+// A program that keeps the quotas is run up to five times, for at most 20 s.
+constexpr absl::Duration kQuotaTimeout = absl::Minutes(2);
+
 // Quotas are kept in units of 1 KiB, and told in units that may be larger.
 bool Matches(const Quota& quota, int64_t wanted) {
   const int64_t rounded = (wanted + 1023) / 1024 * 1024;
@@ -37,7 +40,15 @@ void AddEvidence(const Mount& mount, const Quota& quota, StepResult* result) {
 bool IsUnlimitedAnyway(const absl::Status& status, int64_t wanted) {
   const Reason reason = ReasonOf(status);
   return wanted == 0 &&
-         (reason == Reason::kQuotaNotEnabled || reason == Reason::kQuotaUnsupportedFilesystem);
+         (reason == Reason::kQuotaNotEnabled || reason == Reason::kQuotaUnsupportedFilesystem ||
+          reason == Reason::kQuotaSwitchedOff);
+}
+
+// The administrator's choice keeps nobody from having an account; that there is no limit is said.
+StepResult NotKept(const absl::Status& status, int64_t wanted) {
+  StepResult result = Warned(status);
+  absl::StrAppend(&result.message, ": the limit of ", FormatSize(wanted), " is not kept");
+  return result;
 }
 
 absl::StatusOr<StepResult> SetQuota(Host& host, const v1::Account& account, const HomePlace& place,
@@ -50,6 +61,9 @@ absl::StatusOr<StepResult> SetQuota(Host& host, const v1::Account& account, cons
   const auto before = host.quotas().Get(mount, uid);
   if (IsUnlimitedAnyway(before.status(), wanted)) {
     return Skipped(absl::StrCat("no limit: there are no quotas on ", mount.mount_point));
+  }
+  if (ReasonOf(before.status()) == Reason::kQuotaSwitchedOff) {
+    return NotKept(before.status(), wanted);
   }
   if (!before.ok()) return before.status();
   // Limits can be written and read back where nothing enforces them.
@@ -81,6 +95,9 @@ absl::StatusOr<StepResult> VerifyQuota(Host& host, const v1::Account& account,
   if (IsUnlimitedAnyway(quota.status(), wanted)) {
     return Skipped(absl::StrCat("no limit: there are no quotas on ", mount.source));
   }
+  if (ReasonOf(quota.status()) == Reason::kQuotaSwitchedOff) {
+    return NotKept(quota.status(), wanted);
+  }
   if (!quota.ok() && wanted == 0) return Warned(quota.status());  // nothing to enforce
   if (!quota.ok()) return quota.status();
   if (!Matches(*quota, wanted)) return Mismatch(mount, account.uid(), *quota, wanted);
@@ -93,19 +110,24 @@ absl::StatusOr<StepResult> VerifyQuota(Host& host, const v1::Account& account,
 }  // namespace
 
 Step SetQuotaStep(const v1::Account& account, const HomePlace& place) {
-  return MakeStep("quota", [account, place](Host& host) {
-    return SetQuota(host, account, place, account.quota_bytes());
-  });
+  return MakeStep(
+      "quota",
+      [account, place](Host& host) {
+        return SetQuota(host, account, place, account.quota_bytes());
+      },
+      kQuotaTimeout);
 }
 
 Step VerifyQuotaStep(const v1::Account& account, const HomePlace& place) {
-  return MakeStep("quota",
-                  [account, place](Host& host) { return VerifyQuota(host, account, place); });
+  return MakeStep(
+      "quota", [account, place](Host& host) { return VerifyQuota(host, account, place); },
+      kQuotaTimeout);
 }
 
 Step ClearQuotaStep(const v1::Account& account, const HomePlace& place) {
-  return RemovalStep("quota", account,
-                     [account, place](Host& host) { return SetQuota(host, account, place, 0); });
+  return RemovalStep(
+      "quota", account, [account, place](Host& host) { return SetQuota(host, account, place, 0); },
+      kQuotaTimeout);
 }
 
 }  // namespace hostq::agent

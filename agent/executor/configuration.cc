@@ -26,4 +26,12 @@ absl::StatusOr<Policy> PolicyOf(const AgentConfig& config) {
   return policy;
 }
 
+std::vector<QuotaRule> QuotaRulesOf(const AgentConfig& config) {
+  std::vector<QuotaRule> rules;
+  for (const AgentConfig::Quotas& quotas : config.quotas) {
+    rules.push_back({quotas.source, quotas.program, quotas.timeout});
+  }
+  return rules;
+}
+
 }  // namespace hostq::agent

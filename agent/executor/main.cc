@@ -73,8 +73,8 @@ absl::Status Serve(const AgentConfig& config, const Policy& policy, uid_t agent_
   HOSTQ_RETURN_IF_ERROR(MakeDirectory(config.executor.run_dir, 0755));
   HOSTQ_RETURN_IF_ERROR(MakeDirectory(config.executor.state_dir, 0700));
   HOSTQ_RETURN_IF_ERROR(Lock(config.executor.run_dir));
-  const auto host = MakeRealHost(
-      {config.executor.state_dir, config.executor.run_dir, /*journal_directory=*/config.state_dir});
+  const auto host = MakeRealHost({config.executor.state_dir, config.executor.run_dir,
+                                  /*journal_directory=*/config.state_dir, QuotaRulesOf(config)});
   ExecutorOptions options;
   options.socket_path = config.executor.socket();
   options.running_directory = absl::StrCat(config.executor.run_dir, "/steps");

@@ -104,14 +104,14 @@ std::string KernelState(pid_t pid) {
 }
 
 void ExecProgram(const std::string& path, const std::vector<std::string>& argv, int input,
-                 int output) {
+                 int output, int errors) {
   std::vector<char*> arguments;
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   const char* const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", nullptr};
   dup2(input, 0);
   dup2(output, 1);
-  dup2(output, 2);
+  dup2(errors, 2);
   signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -157,7 +157,10 @@ absl::StatusOr<ProgramOutcome> RunProgram(const std::vector<std::string>& argv,
   if (pid < 0) {
     return ErrnoError(errno, Reason::kOutOfResources, absl::StrCat("starting ", argv[0]));
   }
-  if (pid == 0) ExecProgram(path, argv, open("/dev/null", O_RDONLY | O_CLOEXEC), write_end.get());
+  if (pid == 0) {
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ExecProgram(path, argv, nothing, write_end.get(), write_end.get());
+  }
   write_end.Close();
   ProgramOutcome outcome;
   if (!ReadUntil(read_end.get(), absl::Now() + timeout, &outcome.output)) {

@@ -31,11 +31,11 @@ struct ProgramOutcome {
   std::string output;
 };
 
-// Becomes the program at `path`, with these two as its input and for both outputs, and nothing else
-// of this process: the fixed environment, no other descriptors, no signals blocked. If it cannot be
-// run, says so on its output and ends with 127. Only in a forked child.
+// Becomes the program at `path`, with these as its input, output and errors, and nothing else of
+// this process: the fixed environment, no other descriptors, no signals blocked. If it cannot be
+// run, says so among its errors and ends with 127. Only in a forked child.
 [[noreturn]] void ExecProgram(const std::string& path, const std::vector<std::string>& argv,
-                              int input, int output);
+                              int input, int output, int errors);
 
 // "D in rpc_wait_bit_killable": what /proc tells of a process that will not go.
 std::string KernelState(pid_t pid);

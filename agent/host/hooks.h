@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agent/host/contained_program.h"
 
 namespace hostq::agent {
 
@@ -16,6 +17,8 @@ struct HookDirectory {
   struct Ignored {
     std::string name;
     std::string why;
+    // By its name and kind it was to be one; not a README, nor an editor's copy.
+    bool meant = false;
   };
   // Names of what is to be run, in order.
   std::vector<std::string> hooks;
@@ -24,20 +27,7 @@ struct HookDirectory {
   std::vector<Ignored> ignored;
 };
 
-struct HookOutcome {
-  // Killed at its deadline; else ended by `signal`; else, if that is 0, by itself.
-  bool timed_out = false;
-  int signal = 0;
-  int exit_status = 0;
-  // The end of what it wrote to both outputs: at most kMaxHookOutput bytes of anything.
-  std::string output;
-  // Processes that it had left behind; they were killed.
-  int left_behind = 0;
-  // Of one that does not end although it was killed: state and wait channel, from /proc.
-  std::string stuck_in;
-};
-
-inline constexpr size_t kMaxHookOutput = 1000;
+using HookOutcome = ContainedOutcome;
 
 // Programs of the node's administrator, in a directory that root alone can change.
 class Hooks {
@@ -48,11 +38,7 @@ class Hooks {
   // ignored, links too. NOT_FOUND without such a directory; HOOK_DIRECTORY_UNSAFE (evidence:
   // directory).
   virtual absl::StatusOr<HookDirectory> List(const std::string& directory) = 0;
-  // Runs a program with `input` on its standard input, the fixed environment of RunProgram, in /,
-  // and in a process group of its own. When it has ended, or after `timeout`, everything that
-  // descends from it is killed, whatever it did to get away; nobody waits for an end of its output.
-  // Returns within 2 s of that even if a process cannot be killed. Errors: OUT_OF_RESOURCES. For
-  // single-threaded processes without other children.
+  // As RunContained, with both outputs in one.
   virtual absl::StatusOr<HookOutcome> Run(const std::string& path, const std::string& input,
                                           absl::Duration timeout) = 0;
 };

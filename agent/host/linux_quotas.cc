@@ -90,13 +90,15 @@ std::string RquotaPath(const Mount& mount) {
 
 class LinuxQuotas final : public Quotas {
  public:
+  QuotaBackend BackendOf(const Mount& mount) override { return QuotaBackendOf(mount); }
+
   absl::StatusOr<Quota> Get(const Mount& mount, uint32_t uid) override {
     switch (QuotaBackendOf(mount)) {
       case QuotaBackend::kNone:
         return Unsupported(mount);
       case QuotaBackend::kRquota:
         return Client(mount).Get(RquotaPath(mount), uid);
-      case QuotaBackend::kKernel:
+      default:
         break;
     }
     if_dqblk block = {};
@@ -114,7 +116,7 @@ class LinuxQuotas final : public Quotas {
         return Unsupported(mount);
       case QuotaBackend::kRquota:
         return Client(mount).Set(RquotaPath(mount), uid, bytes);
-      case QuotaBackend::kKernel:
+      default:
         break;
     }
     if_dqblk block = {};
@@ -137,7 +139,7 @@ class LinuxQuotas final : public Quotas {
         return Unsupported(mount);
       case QuotaBackend::kRquota:
         return Client(mount).Get(RquotaPath(mount), 0).status();
-      case QuotaBackend::kKernel:
+      default:
         break;
     }
     // XFS's own call, which Linux answers for every file system that has quotas: Q_GETINFO does not

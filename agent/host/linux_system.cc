@@ -82,6 +82,13 @@ class LinuxSystem final : public System {
                      "/proc/self/status does not tell the capabilities");
   }
 
+  bool InUserNamespace() override {
+    std::ifstream file("/proc/self/uid_map");
+    uint64_t inside = 0, outside = 0, count = 0;
+    if (!(file >> inside >> outside >> count)) return false;
+    return inside != 0 || outside != 0 || count != UINT32_MAX;  // user_namespaces(7)
+  }
+
   // As systemd does (src/basic/virt.c).
   std::string Container() override {
     if (Exists("/proc/vz") && !Exists("/proc/bc")) return "openvz";

@@ -96,6 +96,12 @@ std::vector<pid_t> ProcessesOf(uint32_t uid) {
 
 class LinuxUsers final : public Users {
  public:
+  absl::StatusOr<std::vector<User>> List() override {
+    HOSTQ_ASSIGN_OR_RETURN(const File file, Open("/etc/passwd"));
+    std::vector<User> all;
+    while (const passwd* entry = fgetpwent(file.get())) all.push_back(UserOf(*entry));
+    return all;
+  }
   absl::StatusOr<std::optional<User>> FindUser(const std::string& name) override {
     return Find([&](const passwd& entry) { return entry.pw_name == name; });
   }
@@ -160,13 +166,15 @@ class LinuxUsers final : public Users {
   }
 
  private:
+  static User UserOf(const passwd& entry) {
+    return {entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell, true};
+  }
   // The local files, not getpwnam: what a directory service says, the tools cannot change.
   static absl::StatusOr<std::optional<User>> Find(absl::FunctionRef<bool(const passwd&)> matches) {
     HOSTQ_ASSIGN_OR_RETURN(const File file, Open("/etc/passwd"));
     while (const passwd* entry = fgetpwent(file.get())) {
       if (!matches(*entry)) continue;
-      User user = {entry->pw_name, entry->pw_uid,   entry->pw_gid,
-                   entry->pw_dir,  entry->pw_shell, true};
+      User user = UserOf(*entry);
       HOSTQ_ASSIGN_OR_RETURN(user.locked, IsLocked(user.name));
       return std::optional<User>(std::move(user));
     }

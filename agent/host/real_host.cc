@@ -12,7 +12,7 @@ class RealHost final : public Host {
   explicit RealHost(const RealHostOptions& options)
       : files_(MakeLinuxFiles()),
         mounts_(MakeLinuxMounts(options, *files_)),
-        quotas_(MakeLinuxQuotas()),
+        quotas_(MakeConfiguredQuotas(options.quota_rules, MakeLinuxQuotas())),
         addresses_(MakeLinuxAddresses()),
         users_(MakeLinuxUsers()),
         notes_(MakeLinuxNotes(options)),

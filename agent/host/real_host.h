@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/host/host.h"
 
@@ -14,6 +15,7 @@ struct RealHostOptions {
   // Where the agent has its journal, which is to be on a disk that works. Belongs to the agent's
   // user: nothing in it is trusted.
   std::string journal_directory = "/var/lib/hostq/agent";
+  std::vector<QuotaRule> quota_rules;
 };
 
 // This machine. Cheap to make: opens nothing before it is used.

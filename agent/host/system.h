@@ -40,6 +40,8 @@ class System {
   virtual absl::StatusOr<OsInfo> Os() = 0;
   // Of this process, one bit each.
   virtual absl::StatusOr<uint64_t> Capabilities() = 0;
+  // Whether those hold for this namespace of users only: not for the kernel's mounts and quotas.
+  virtual bool InUserNamespace() = 0;
   // "lxc", "docker", "openvz", ...; empty if this is no container as far as can be seen.
   virtual std::string Container() = 0;
   // Whether the kernel can mount NFS now, after trying to load the module. KERNEL_WITHOUT_NFS.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -30,6 +31,8 @@ struct Group {
 class Users {
  public:
   virtual ~Users() = default;
+  // Everybody; needs no privileges, and so does not tell who is locked.
+  virtual absl::StatusOr<std::vector<User>> List() = 0;
   virtual absl::StatusOr<std::optional<User>> FindUser(const std::string& name) = 0;
   virtual absl::StatusOr<std::optional<User>> FindUserByUid(uint32_t uid) = 0;
   virtual absl::StatusOr<std::optional<Group>> FindGroup(const std::string& name) = 0;

@@ -154,6 +154,7 @@ class SessionLogic {
   struct InFlight {
     Lease lease;
     uint64_t order = 0;  // of acceptance
+    std::string resource_key;
     std::vector<std::string> takes_away;
     // Of what the node keeps, other than what its resource key says.
     std::set<std::string> changes;

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/link/session_logic.h"
 #include "agent/runner/convert.h"
@@ -82,7 +83,9 @@ absl::StatusOr<std::vector<StepPlan>> SessionLogic::PlanWork(const Assignment& a
   }
   std::vector<StepPlan> plan;
   plan.reserve(steps->size());
-  for (const Step& step : *steps) plan.push_back({step.name, step.timeout, step.independent});
+  for (const Step& step : *steps) {
+    plan.push_back({step.name, step.timeout, step.independent, static_cast<int>(plan.size())});
+  }
   return plan;
 }
 
@@ -281,6 +284,7 @@ void SessionLogic::Accept(const Assignment& assignment) {
   accepted.lease = assignment.lease;
   if (accepted.order != 0) return;
   accepted.order = ++accepted_;
+  accepted.resource_key = assignment.resource_key;
   v1::Work work;
   if (!work.ParseFromString(assignment.work)) return;
   accepted.takes_away = NotKeptSince(work, RolesFromNames(assignment.roles));
@@ -301,17 +305,19 @@ void SessionLogic::Keep(const Assignment& assignment) {
   for (const auto& [task_id, other] : in_flight_) {
     if (other.order > order) leaving.insert(other.takes_away.begin(), other.takes_away.end());
   }
-  for (auto& [key, item] : KeptAfter(work, RolesFromNames(assignment.roles))) {
+  for (auto& [key, item] : KeptAfter(work, RolesFromNames(assignment.roles), upkeep_.kept())) {
     // The journal takes no other names; the manager gives none.
     if (leaving.contains(key) || !IsTaskName(key)) continue;
     if (upkeep_.Keep(key, item)) pending_.kept[key] = std::move(item);
   }
 }
 
-// Until its result is there, the node may have what a task brings or what it had.
+// Until its result is there, the node may have what a task brings or what it had. An account is
+// left to its commands from when they are accepted: a repair says how it was before.
 std::set<std::string> SessionLogic::Changing() const {
   std::set<std::string> keys;
   for (const auto& [task_id, accepted] : in_flight_) {
+    if (absl::StartsWith(accepted.resource_key, "account/")) keys.insert(accepted.resource_key);
     if (!accepted.changes.empty() && runner_.Begun(task_id)) {
       keys.insert(accepted.changes.begin(), accepted.changes.end());
     }
@@ -330,7 +336,8 @@ void SessionLogic::TellDrift() {
 
 void SessionLogic::RunRepair(const Upkeep::Repair& repair) {
   Assignment assignment;
-  assignment.lease.task_id = absl::StrCat("put back ", repair.item.kind, " ", repair.key);
+  assignment.lease.task_id =
+      absl::StrCat(repair.quota_look ? "look at " : "put back ", repair.item.kind, " ", repair.key);
   assignment.resource_key = repair.key;
   assignment.kind = repair.item.kind;
   assignment.work = repair.item.work;
@@ -338,6 +345,11 @@ void SessionLogic::RunRepair(const Upkeep::Repair& repair) {
   assignment.timeout = kDefaultTimeout;
   repairs_[assignment.lease.task_id] = repair;
   if (auto steps = PlanWork(assignment); steps.ok()) {
+    const std::set<std::string> wanted =
+        repair.quota_look ? std::set<std::string>{"quota"} : StepsFor(repair.item);
+    std::erase_if(*steps, [&](const StepPlan& step) {
+      return !wanted.empty() && !wanted.contains(step.name);
+    });
     runner_.AddOwn(assignment, *std::move(steps));
   } else {
     v1::Result result;
@@ -351,8 +363,13 @@ void SessionLogic::OnOwnFinished(const Assignment& assignment, const v1::Result&
   const auto found = repairs_.find(assignment.lease.task_id);
   const Upkeep::Repair repair = std::move(found->second);
   repairs_.erase(found);
-  const auto undo =
-      upkeep_.OnRepaired(repair, static_cast<Reason>(result.reason()), result.message());
+  Reason reason = static_cast<Reason>(result.reason());
+  std::string message = result.message();
+  if (repair.quota_look && reason == Reason::kNone && result.steps_size() > 0) {
+    reason = static_cast<Reason>(result.steps(0).reason());  // a warning
+    message = result.steps(0).message();
+  }
+  const auto undo = upkeep_.OnRepaired(repair, reason, message);
   if (undo) RunRepair(*undo);
 }
 

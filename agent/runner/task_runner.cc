@@ -334,7 +334,7 @@ bool TaskRunner::Continue(Task& task, Output& out) {
   run.set_resource_key(task.assignment.resource_key);
   run.set_work(task.assignment.work);
   for (const std::string& role : task.assignment.roles) run.add_roles(role);
-  run.set_step_index(static_cast<int32_t>(task.step));
+  run.set_step_index(step.index);
   run.set_step_name(step.name);
   *run.mutable_timeout() = ToProto(std::min(step.timeout, task.deadline - clock_.Monotonic()));
   out.steps.push_back(std::move(run));

@@ -20,6 +20,8 @@ struct StepPlan {
   std::string name;
   absl::Duration timeout;
   bool independent = false;
+  // Among all the steps of the work, of which only some may be run.
+  int index = 0;
 };
 
 // Decides which step runs when: in order of acceptance per resource key, side by side across keys,

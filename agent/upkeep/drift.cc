@@ -1,6 +1,7 @@
 #include "agent/upkeep/drift.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -73,6 +74,66 @@ std::optional<Deviation> LookAtBalancing(Host& host, const std::vector<Interface
   return std::nullopt;
 }
 
+// Users by name and by uid; read once for all accounts, and not at all if there are none.
+class UserList {
+ public:
+  absl::Status Read(Host& host) {
+    if (read_) return absl::OkStatus();
+    HOSTQ_ASSIGN_OR_RETURN(all_, host.users().List());
+    for (const User& user : all_) {
+      by_name_.emplace(user.name, &user);
+      by_uid_.emplace(user.uid, &user);
+    }
+    read_ = true;
+    return absl::OkStatus();
+  }
+  const User* Named(const std::string& name) const { return Find(by_name_, name); }
+  const User* WithUid(uint32_t uid) const { return Find(by_uid_, uid); }
+
+ private:
+  template <typename Map, typename Key>
+  static const User* Find(const Map& map, const Key& key) {
+    const auto found = map.find(key);
+    return found == map.end() ? nullptr : found->second;
+  }
+  bool read_ = false;
+  std::vector<User> all_;
+  std::map<std::string, const User*> by_name_;
+  std::map<uint32_t, const User*> by_uid_;
+};
+
+std::optional<Deviation> LookAtUser(Host& host, const UserList& users, const std::string& key,
+                                    const v1::Account& account) {
+  const auto is = [&](Reason reason, std::string message) {
+    return Deviation{key, reason, std::move(message)};
+  };
+  const std::string& name = account.user();
+  const User* const user = users.Named(name);
+  const User* const other = users.WithUid(account.uid());
+  if (user != nullptr && user->uid != account.uid()) {
+    return is(Reason::kUserNameTaken, absl::StrCat("the user ", name, " has uid ", user->uid,
+                                                   " instead of ", account.uid()));
+  }
+  if (other != nullptr && other->name != name) {
+    return is(Reason::kUidTaken,
+              absl::StrCat("uid ", account.uid(), " belongs to the user ", other->name));
+  }
+  if (user == nullptr) return is(Reason::kUserMissing, absl::StrCat("there is no user ", name));
+  if (user->gid != account.gid()) {
+    return is(Reason::kUserNameTaken, absl::StrCat("the user ", name, " has the primary group ",
+                                                   user->gid, " instead of ", account.gid()));
+  }
+  if (user->home != account.home()) {
+    return is(Reason::kDiffers, absl::StrCat("the home of ", name, " is ", user->home,
+                                             " instead of ", account.home()));
+  }
+  const std::string shell = account.suspended() ? NologinShell(host) : account.shell();
+  if (user->shell == shell) return std::nullopt;
+  return is(Reason::kDiffers,
+            absl::StrCat("the shell of ", name, account.suspended() ? ", who is suspended," : "",
+                         " is ", user->shell, " instead of ", shell));
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Deviation>> FindDrift(Host& host, const Kept& kept) {
@@ -86,6 +147,7 @@ absl::StatusOr<std::vector<Deviation>> FindDrift(Host& host, const Kept& kept) {
     }
   }
   std::vector<Deviation> found;
+  UserList users;
   for (const auto& [key, item] : kept) {
     v1::Work work;
     if (!work.ParseFromString(item.work)) continue;  // the repair would say no more
@@ -99,6 +161,10 @@ absl::StatusOr<std::vector<Deviation>> FindDrift(Host& host, const Kept& kept) {
       found.push_back({key, Reason::kAddressMissing, absl::StrCat(address, " is not on lo")});
     } else if (work.has_set_balancing()) {
       auto deviation = LookAtBalancing(host, addresses, key, work.balancing());
+      if (deviation) found.push_back(*std::move(deviation));
+    } else if (work.has_resync_account()) {
+      HOSTQ_RETURN_IF_ERROR(users.Read(host));
+      auto deviation = LookAtUser(host, users, key, work.resync_account().account());
       if (deviation) found.push_back(*std::move(deviation));
     }
   }

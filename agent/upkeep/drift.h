@@ -17,10 +17,11 @@ struct Deviation {
   std::string message;
 };
 
-// What of `kept` is not so, in order of the keys. Reads the kernel's lists of mounts, addresses and
-// virtual services: no privileges, no name is resolved, no share is touched, nothing blocks.
-// Reasons: ADDRESS_MISSING, SHARE_NOT_MOUNTED, SHARE_WRONG_SOURCE, BALANCING_INCOMPLETE,
-// BALANCER_UPLINK_MISSING. Errors: the lists cannot be read.
+// What of `kept` is not so, in order of the keys, as far as can be seen without privileges: quotas
+// cannot. Reads the kernel's lists of mounts, addresses and virtual services, and /etc/passwd: no
+// name is resolved, no share is touched, nothing blocks. Reasons: ADDRESS_MISSING,
+// SHARE_NOT_MOUNTED, SHARE_WRONG_SOURCE, BALANCING_INCOMPLETE, BALANCER_UPLINK_MISSING,
+// USER_MISSING, USER_NAME_TAKEN, UID_TAKEN, DIFFERS. Errors: the lists cannot be read.
 absl::StatusOr<std::vector<Deviation>> FindDrift(Host& host, const Kept& kept);
 
 }  // namespace hostq::agent

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/actions/steps.h"
+#include "agent/executor/planner.h"
 #include "agent/host/ip_address.h"
 
 namespace hostq::agent {
@@ -39,6 +40,36 @@ void KeepAddresses(const v1::Account& account, const Roles& roles,
   }
 }
 
+std::string AccountKey(const v1::Account& account) {
+  return absl::StrCat("account/", account.domain());
+}
+
+// As an account is after all its steps have been done.
+void KeepAccount(v1::Account account, const Roles& roles,
+                 std::vector<std::pair<std::string, KeptItem>>& kept) {
+  if (!roles.app && !roles.storage) return;
+  std::vector<std::string> names;
+  if (roles.app) names.push_back("app");
+  if (roles.storage) names.push_back("storage");
+  v1::Work work;
+  work.mutable_resync_account()->set_apply(true);
+  *work.mutable_resync_account()->mutable_account() = std::move(account);
+  const std::string key = AccountKey(work.resync_account().account());
+  kept.emplace_back(key, ItemOf("resync_account", work, std::move(names)));
+}
+
+// The kept account with what a command has changed of it: of the rest the command says what is
+// wanted, which this node may not have been given yet. One that is not kept stays so.
+template <typename Change>
+void ChangeAccount(const v1::Account& told, const Roles& roles, const Kept& before,
+                   std::vector<std::pair<std::string, KeptItem>>& kept, Change change) {
+  const auto found = before.find(AccountKey(told));
+  v1::Work work;
+  if (found == before.end() || !work.ParseFromString(found->second.work)) return;
+  change(*work.mutable_resync_account()->mutable_account());
+  KeepAccount(work.resync_account().account(), roles, kept);
+}
+
 std::pair<std::string, KeptItem> KeptBalancing(const v1::BalancingTable& table) {
   v1::Work work;
   work.mutable_set_balancing();
@@ -48,7 +79,8 @@ std::pair<std::string, KeptItem> KeptBalancing(const v1::BalancingTable& table) 
 
 }  // namespace
 
-std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, const Roles& roles) {
+std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, const Roles& roles,
+                                                        const Kept& before) {
   std::vector<std::pair<std::string, KeptItem>> kept;
   if (roles.balancer && work.has_balancing()) kept.push_back(KeptBalancing(work.balancing()));
   switch (work.kind_case()) {
@@ -70,10 +102,28 @@ std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, co
       break;
     case v1::Work::kCreateAccount:
       KeepAddresses(work.create_account().account(), roles, kept);
+      KeepAccount(work.create_account().account(), roles, kept);
       break;
     case v1::Work::kResyncAccount:
-      if (work.resync_account().apply())
-        KeepAddresses(work.resync_account().account(), roles, kept);
+      if (!work.resync_account().apply()) break;
+      KeepAddresses(work.resync_account().account(), roles, kept);
+      KeepAccount(work.resync_account().account(), roles, kept);
+      break;
+    case v1::Work::kSetAccountQuota:
+    case v1::Work::kSetQuota: {
+      const v1::Account& told =
+          work.has_set_quota() ? work.set_quota().account() : work.set_account_quota().account();
+      ChangeAccount(told, roles, before, kept,
+                    [&](v1::Account& account) { account.set_quota_bytes(told.quota_bytes()); });
+      break;
+    }
+    case v1::Work::kSuspendAccount:
+      ChangeAccount(work.suspend_account().account(), roles, before, kept,
+                    [](v1::Account& account) { account.set_suspended(true); });
+      break;
+    case v1::Work::kUnsuspendAccount:
+      ChangeAccount(work.unsuspend_account().account(), roles, before, kept,
+                    [](v1::Account& account) { account.set_suspended(false); });
       break;
     default:
       break;
@@ -96,6 +146,7 @@ std::vector<std::string> NotKeptSince(const v1::Work& work, const Roles& roles) 
       }
       break;
     case v1::Work::kDeleteAccount:
+      keys.push_back(AccountKey(work.delete_account().account()));
       if (!roles.app) break;
       for (const std::string& address : work.delete_account().addresses_to_unbind()) {
         keys.push_back(AddressKey(address));
@@ -117,6 +168,20 @@ bool IsOutdated(const KeptItem& item, const KeptItem& kept) {
   return item.kind == "set_balancing" && mine.ParseFromString(item.work) &&
          other.ParseFromString(kept.work) &&
          mine.balancing().revision() < other.balancing().revision();
+}
+
+std::set<std::string> StepsFor(const KeptItem& item) {
+  if (item.kind != "resync_account") return {};
+  std::set<std::string> steps = {"group", "user", "login", "processes"};
+  if (RolesFromNames(item.roles).storage) steps.insert("quota");
+  return steps;
+}
+
+std::optional<KeptItem> QuotaLook(const KeptItem& item) {
+  v1::Work work;
+  if (!StepsFor(item).contains("quota") || !work.ParseFromString(item.work)) return std::nullopt;
+  work.mutable_resync_account()->set_apply(false);
+  return ItemOf(item.kind, work, item.roles);
 }
 
 std::optional<KeptItem> Undo(const KeptItem& item) {

@@ -16,17 +16,26 @@ constexpr int kMostTold = 100;
 }  // namespace
 
 Upkeep::Upkeep(UpkeepOptions options, Clock& clock)
-    : options_(std::move(options)), clock_(clock), next_look_(clock.Monotonic()) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      next_look_(clock.Monotonic()),
+      next_quota_look_(clock.Monotonic()) {}
+
+void Upkeep::Load(Kept kept) {
+  for (const auto& [key, item] : kept) Keep(key, item);
+}
 
 bool Upkeep::Keep(const std::string& key, const KeptItem& item) {
   const auto kept = kept_.find(key);
   if (kept != kept_.end() && IsOutdated(item, kept->second)) return false;
   kept_[key] = item;
+  if (StepsFor(item).contains("quota")) quotas_.insert(key);
   return true;
 }
 
 void Upkeep::Drop(const std::string& key) {
   kept_.erase(key);
+  quotas_.erase(key);
   if (open_.erase(key) != 0) tell_ = true;
 }
 
@@ -41,10 +50,12 @@ void Upkeep::Look(const std::set<std::string>& changing) {
   }
   look_failed_ = false;
   std::map<std::string, Open> still;
+  std::vector<const Deviation*> fresh;
   for (const Deviation& deviation : *found) {
     const auto known = open_.find(deviation.resource_key);
     if (known != open_.end()) {
       Open& open = still[deviation.resource_key] = known->second;
+      open.quota = false;  // this comes first; its quota is looked at again
       // Until a repair has failed, what is seen is all there is to tell.
       if (open.failures == 0 && open.deviation.reason != deviation.reason) {
         open.deviation = deviation;
@@ -53,27 +64,78 @@ void Upkeep::Look(const std::set<std::string>& changing) {
       continue;
     }
     if (changing.contains(deviation.resource_key)) continue;
-    LogWarning("the node is not as it was told to be", {{"resource_key", deviation.resource_key},
-                                                        {"reason", NameOf(deviation.reason)},
-                                                        {"message", deviation.message}});
-    tell_ = true;
-    still[deviation.resource_key] = {deviation, now, 0, now};
+    fresh.push_back(&deviation);
+  }
+  for (const auto& [key, open] : open_) {
+    if (open.quota) still.emplace(key, open);
   }
   if (still.size() != open_.size()) tell_ = true;  // somebody else has put it right
   open_ = std::move(still);
+  for (const Deviation* deviation : fresh) Found(*deviation, false);
+}
+
+void Upkeep::Found(const Deviation& deviation, bool quota) {
+  LogWarning("the node is not as it was told to be", {{"resource_key", deviation.resource_key},
+                                                      {"reason", NameOf(deviation.reason)},
+                                                      {"message", deviation.message}});
+  const absl::Duration now = clock_.Monotonic();
+  open_[deviation.resource_key] = {deviation, now, 0, now, quota};
+  tell_ = true;
+}
+
+absl::Duration Upkeep::QuotaPause() const {
+  return std::max(
+      options_.shortest_quota_pause,
+      options_.quota_round / std::max<int64_t>(1, static_cast<int64_t>(quotas_.size())));
+}
+
+// The next one after the last that nothing else is done to.
+std::optional<Upkeep::Repair> Upkeep::NextQuotaLook() {
+  next_quota_look_ = clock_.Monotonic() + QuotaPause();
+  auto key = quotas_.upper_bound(last_quota_);
+  for (size_t tried = 0; tried < quotas_.size(); ++tried, ++key) {
+    if (key == quotas_.end()) key = quotas_.begin();
+    if (running_.contains(*key) || changing_.contains(*key)) continue;
+    last_quota_ = *key;
+    const auto look = QuotaLook(kept_.at(*key));
+    if (!look) return std::nullopt;
+    return Repair{*key, *look, false, true};
+  }
+  return std::nullopt;
+}
+
+void Upkeep::OnQuotaSeen(const Repair& look, Reason seen, const std::string& message) {
+  // Meanwhile another one may be meant.
+  const auto kept = kept_.find(look.key);
+  if (kept == kept_.end() || QuotaLook(kept->second) != look.item) return;
+  if (changing_.contains(look.key)) return;
+  const auto known = open_.find(look.key);
+  if (seen == Reason::kDiffers) {
+    if (known == open_.end()) Found({look.key, Reason::kQuotaMismatch, message}, true);
+  } else if (seen == Reason::kNone && known != open_.end() && known->second.quota) {
+    open_.erase(known);  // somebody else has put it right
+    tell_ = true;
+  }
 }
 
 std::vector<Upkeep::Repair> Upkeep::Advance(const std::set<std::string>& changing) {
   std::vector<Repair> repairs;
   if (!options_.look) return repairs;
   const absl::Duration now = clock_.Monotonic();
+  changing_ = changing;
   if (now >= next_look_) Look(changing);
-  if (!options_.repair) return repairs;
   for (const auto& [key, open] : open_) {
-    if (running_.size() >= static_cast<size_t>(options_.repairs_at_once)) break;
-    if (now < open.next_try || running_.contains(key)) continue;
+    if (!options_.repair || running_.size() >= static_cast<size_t>(options_.repairs_at_once)) break;
+    if (now < open.next_try || running_.contains(key) || changing.contains(key)) continue;
     running_.insert(key);
     repairs.push_back({key, kept_.at(key)});
+  }
+  if (!quota_look_runs_ && !quotas_.empty() && now >= next_quota_look_) {
+    if (auto look = NextQuotaLook()) {
+      quota_look_runs_ = true;
+      running_.insert(look->key);
+      repairs.push_back(*std::move(look));
+    }
   }
   return repairs;
 }
@@ -81,6 +143,11 @@ std::vector<Upkeep::Repair> Upkeep::Advance(const std::set<std::string>& changin
 std::optional<Upkeep::Repair> Upkeep::OnRepaired(const Repair& repair, Reason failure,
                                                  const std::string& message) {
   running_.erase(repair.key);
+  if (repair.quota_look) {
+    quota_look_runs_ = false;
+    OnQuotaSeen(repair, failure, message);
+    return std::nullopt;
+  }
   if (repair.undo) return std::nullopt;  // what is missing now, the next look sees
   const auto found = open_.find(repair.key);
   if (!kept_.contains(repair.key)) {
@@ -114,11 +181,13 @@ std::optional<Upkeep::Repair> Upkeep::OnRepaired(const Repair& repair, Reason fa
 absl::Duration Upkeep::NextWake() const {
   if (!options_.look) return absl::InfiniteDuration();
   absl::Duration next = next_look_;
+  if (!quota_look_runs_ && !quotas_.empty()) next = std::min(next, next_quota_look_);
   if (!options_.repair || running_.size() >= static_cast<size_t>(options_.repairs_at_once)) {
     return next;
   }
   for (const auto& [key, open] : open_) {
-    if (!running_.contains(key)) next = std::min(next, open.next_try);
+    if (running_.contains(key) || changing_.contains(key)) continue;
+    next = std::min(next, open.next_try);
   }
   return next;
 }

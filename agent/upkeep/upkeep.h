@@ -27,10 +27,15 @@ struct UpkeepOptions {
   // Between repairs that fail: doubled each time, from the interval up.
   absl::Duration longest_pause = absl::Minutes(5);
   int repairs_at_once = 8;
+  // In which each quota is looked at once, if that is not more often than the second allows: with
+  // more than 2,500 accounts it takes longer.
+  absl::Duration quota_round = absl::Seconds(50);
+  absl::Duration shortest_quota_pause = absl::Milliseconds(20);
 };
 
 // Keeps what the node was told to have: looks at the start and every interval, says what to run to
-// put it back, and what the manager is to be told. Independent of the manager: a node that has been
+// put it back, and what the manager is to be told. Quotas, which only the executor can see, are
+// looked at one after the other, evenly. Independent of the manager: a node that has been
 // rebooted gets its part again while the manager is away. Pure but for `look`. Belongs to one
 // thread.
 class Upkeep {
@@ -38,7 +43,8 @@ class Upkeep {
   Upkeep(UpkeepOptions options, Clock& clock);
 
   // What the journal has.
-  void Load(Kept kept) { kept_ = std::move(kept); }
+  void Load(Kept kept);
+  const Kept& kept() const { return kept_; }
   // False: what is kept is newer.
   bool Keep(const std::string& key, const KeptItem& item);
   void Drop(const std::string& key);
@@ -46,13 +52,16 @@ class Upkeep {
   struct Repair {
     std::string key;
     KeptItem item;
-    bool undo = false;  // takes away what was put back too late
+    bool undo = false;        // takes away what was put back too late
+    bool quota_look = false;  // changes nothing: only the step "quota" of it is to be run
   };
   // Looks if it is time, and says what is to be run now; each is answered by OnRepaired.
-  // `changing`: what tasks are about to change, of which nothing can be said just now.
+  // `changing`: what tasks are about to change, of which nothing can be said just now, and which
+  // is not put back meanwhile.
   std::vector<Repair> Advance(const std::set<std::string>& changing = {});
-  // `failure`: the reason and the message with which the work ended; kNone: it succeeded. Returns
-  // what has to be undone: an item that was dropped while it was put back.
+  // `failure`: the reason and the message with which the work ended; kNone: it succeeded. Of a look
+  // at a quota those of its step; DIFFERS: it is another. Returns what has to be undone: an item
+  // that was dropped while it was put back.
   std::optional<Repair> OnRepaired(const Repair& repair, Reason failure,
                                    const std::string& message);
   absl::Duration NextWake() const;
@@ -68,7 +77,12 @@ class Upkeep {
     absl::Duration since;
     int failures = 0;
     absl::Duration next_try;
+    bool quota = false;  // not for Look to see
   };
+  void Found(const Deviation& deviation, bool quota);
+  void OnQuotaSeen(const Repair& look, Reason seen, const std::string& message);
+  std::optional<Repair> NextQuotaLook();
+  absl::Duration QuotaPause() const;
   void Look(const std::set<std::string>& changing);
   v1::Deviation ToProto(const Open& open) const;
 
@@ -77,8 +91,13 @@ class Upkeep {
   Kept kept_;
   absl::Duration next_look_;
   bool look_failed_ = false;
-  std::map<std::string, Open> open_;     // by resource key
-  std::set<std::string> running_;        // by resource key: one work at a time, also to undo
+  std::map<std::string, Open> open_;  // by resource key
+  std::set<std::string> running_;     // by resource key: one work at a time, also to undo
+  std::set<std::string> changing_;    // as Advance was told last
+  std::set<std::string> quotas_;      // keys of what has a quota to look at
+  std::string last_quota_;            // that was looked at
+  absl::Duration next_quota_look_;
+  bool quota_look_runs_ = false;
   std::vector<v1::Deviation> repaired_;  // not told yet
   bool tell_ = false;
 };

@@ -173,14 +173,16 @@ constexpr ReasonInfo kReasons[] = {
      "can "
      "export"},
     {Reason::kQuotaSetNotPermitted, "QUOTA_SET_NOT_PERMITTED", ReasonClass::kEnvironment,
-     Owner::kFileServer, "the file server's rquotad does not permit setting quotas",
+     Owner::kFileServer, "the file server does not permit setting quotas",
      "start rpc.rquotad with -S on the file server (Debian: RPCRQUOTADOPTS=\"-S\" in "
      "/etc/default/quota, then: systemctl restart quotarpc); or set the quota on the file server "
-     "itself: hostq account set-quota"},
+     "itself: hostq account set-quota; if a program of NODE sets quotas: see what it printed "
+     "(output)"},
     {Reason::kQuotaServiceUnreachable, "QUOTA_SERVICE_UNREACHABLE", ReasonClass::kEnvironment,
-     Owner::kFileServer, "rquotad on the file server does not answer",
+     Owner::kFileServer, "the file server's quota service does not answer",
      "start rpcbind and rpc.rquotad on the file server (Debian: systemctl start quotarpc) and "
-     "permit their UDP ports from NODE"},
+     "permit their UDP ports from NODE; if a program of NODE reads quotas: see what it printed "
+     "(output)"},
     {Reason::kQuotaNotEnabled, "QUOTA_NOT_ENABLED", ReasonClass::kEnvironment, Owner::kFileServer,
      "quotas are not enabled on the file system",
      "enable user quotas on the file server: ext4: tune2fs -O quota, mount with usrquota, quotaon "
@@ -194,7 +196,16 @@ constexpr ReasonInfo kReasons[] = {
      "larger than the file server's protocol can carry", "ask for less than 4TiB, or for no limit"},
     {Reason::kQuotaUnsupportedFilesystem, "QUOTA_UNSUPPORTED_FILESYSTEM", ReasonClass::kEnvironment,
      Owner::kFileServer, "this kind of file system has no user quotas",
-     "put the homes on ext4 or XFS with user quotas"},
+     "put the homes on ext4 or XFS with user quotas; or name a program for them in "
+     "/etc/hostq/agent.toml on NODE, section [[quotas]]"},
+    {Reason::kQuotaProgramFailed, "QUOTA_PROGRAM_FAILED", ReasonClass::kEnvironment, Owner::kNode,
+     "the node's program for quotas did not do its work",
+     "see what it printed (output), and run it by hand on NODE: PROGRAM SOURCE get user UID"},
+    {Reason::kQuotaSwitchedOff, "QUOTA_SWITCHED_OFF", ReasonClass::kFinal, Owner::kNode,
+     "quotas are switched off in the node's configuration: limits are not kept",
+     "nothing, if that is meant; to have limits kept, take the section [[quotas]] for that source "
+     "out of /etc/hostq/agent.toml on NODE, restart hostq-executor and hostq-agent, then: hostq "
+     "account set-quota"},
     {Reason::kAddressOnOtherInterface, "ADDRESS_ON_OTHER_INTERFACE", ReasonClass::kConflict,
      Owner::kNode, "the address is on a network interface instead of lo",
      "take the address off that interface of NODE: ip addr del ADDRESS dev INTERFACE; then: hostq "
@@ -286,8 +297,7 @@ constexpr ReasonInfo kReasons[] = {
      "the process that changes the node's system does not run",
      "start it on NODE: systemctl start hostq-executor; if it does not stay: journalctl -u "
      "hostq-executor"},
-    {Reason::kDiffers, "DIFFERS", ReasonClass::kFinal, Owner::kAdministrator,
-     "not as it should be; nothing was changed, as was asked for",
+    {Reason::kDiffers, "DIFFERS", ReasonClass::kFinal, Owner::kAdministrator, "not as it should be",
      "have it put right: hostq account resync DOMAIN --apply; one node: hostq node resync NODE "
      "--apply"},
     {Reason::kHookFailed, "HOOK_FAILED", ReasonClass::kEnvironment, Owner::kNode,

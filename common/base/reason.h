@@ -67,6 +67,8 @@ enum class Reason : int {
   kQuotaMismatch = 133,
   kQuotaTooLarge = 134,
   kQuotaUnsupportedFilesystem = 135,
+  kQuotaProgramFailed = 136,
+  kQuotaSwitchedOff = 137,
   kAddressOnOtherInterface = 150,
   kAddressOwnedByOtherHost = 151,
   kAddressMissing = 152,

@@ -60,6 +60,38 @@ void ReadHooks(TomlReader& reader, AgentConfig::Hooks& hooks) {
                   hooks.reload_interval);
 }
 
+std::optional<std::string> CheckSource(absl::string_view text) {
+  if (text.empty()) return "matches no source";
+  if (text.find_first_of(absl::string_view(" \t\n\0", 4)) == absl::string_view::npos) {
+    return std::nullopt;
+  }
+  return "is not the source of a mount, such as \"filer:/vol/*\"";
+}
+
+std::optional<std::string> CheckBackend(absl::string_view text) {
+  if (text == "program" || text == "none") return std::nullopt;
+  return "is neither \"program\" nor \"none\"";
+}
+
+void ReadQuotas(TomlReader& reader, std::vector<AgentConfig::Quotas>& all) {
+  const int count = reader.Sections("quotas");
+  for (int i = 0; i < count; ++i) {
+    AgentConfig::Quotas& quotas = all.emplace_back();
+    const std::string prefix = absl::StrCat("quotas[", i, "].");
+    const std::string program = prefix + "program";
+    std::string backend;
+    if (!reader.Text(prefix + "source", quotas.source, CheckSource)) {
+      reader.Require(prefix + "source");
+    }
+    if (!reader.Text(prefix + "backend", backend, CheckBackend)) reader.Require(prefix + "backend");
+    const bool named = reader.Text(program, quotas.program, CheckAbsolutePath);
+    if (backend == "program") reader.Require(program);
+    if (backend == "none" && named) reader.Problem(program, "backend \"none\" runs no program");
+    // A quota step runs it up to five times, and a task has 5 minutes on its node.
+    reader.Duration(prefix + "timeout", absl::Seconds(1), absl::Seconds(20), quotas.timeout);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<AgentConfig> ParseAgentConfig(const std::string& toml, const std::string& path) {
@@ -77,6 +109,7 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(const std::string& toml, const std:
   if (reader.Text("log.level", level, CheckLogLevel)) config.log_level = *ParseLogLevel(level);
   ReadPolicy(reader, config.policy);
   ReadHooks(reader, config.hooks);
+  ReadQuotas(reader, config.quotas);
   HOSTQ_RETURN_IF_ERROR(reader.Finish());
   return config;
 }

@@ -40,6 +40,17 @@ struct AgentConfig {
     absl::Duration reload_interval = absl::Seconds(1);
   };
 
+  // How quotas are kept where the mount's kind does not tell; the first that matches counts
+  // (docs/reference/quotas.md).
+  struct Quotas {
+    // Of what mount's source, with wildcards as in fnmatch(3).
+    std::string source;
+    // Of the node's own. Empty: quotas are switched off (backend = "none").
+    std::string program;
+    // For each run.
+    absl::Duration timeout = absl::Seconds(10);
+  };
+
   // The process that changes the system, hostq-executor, which is root's.
   struct Executor {
     // Its socket, and what is gone with the next boot.
@@ -59,6 +70,7 @@ struct AgentConfig {
   Executor executor;
   Policy policy;
   Hooks hooks;
+  std::vector<Quotas> quotas;
 };
 
 inline constexpr char kAgentConfigPath[] = "/etc/hostq/agent.toml";

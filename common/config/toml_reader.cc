@@ -67,6 +67,8 @@ struct TomlReader::Document {
   // What was asked for, and the sections that it is in.
   std::set<std::string> known;
   std::set<std::string> sections;
+  // Sections that there may be several of.
+  std::set<std::string> repeated;
   std::vector<Found> problems;
 };
 
@@ -187,6 +189,19 @@ bool TomlReader::Duration(const std::string& key, absl::Duration min, absl::Dura
   return found;
 }
 
+int TomlReader::Sections(const std::string& key) {
+  const toml::node* node = document_->Find(key);
+  if (node == nullptr) return 0;
+  const toml::array* list = node->as_array();
+  if (list == nullptr || !list->is_array_of_tables()) {
+    document_->Report(LineOf(*node), key,
+                      absl::StrCat("expected sections [[", key, "]], found ", TypeName(*node)));
+    return 0;
+  }
+  document_->repeated.insert(key);
+  return static_cast<int>(list->size());
+}
+
 void TomlReader::UidRange(const std::string& min_key, const std::string& max_key, uint32_t& min,
                           uint32_t& max) {
   int64_t low = min;
@@ -222,6 +237,13 @@ void TomlReader::Document::ReportUnknown(const toml::table& section, const std::
         absl::StrCat(prefix, Printable(absl::string_view(name.data(), name.length())));
     if (name.str().find('.') != std::string_view::npos) {  // "a.b" in quotes is not b in [a]
       Report(name.source().begin.line, key, "unknown key: a dot in quotes is part of the name");
+      continue;
+    }
+    if (repeated.count(key) != 0) {
+      int index = 0;
+      for (const toml::node& one : *node.as_array()) {
+        ReportUnknown(*one.as_table(), absl::StrCat(key, "[", index++, "]."));
+      }
       continue;
     }
     if (known.count(key) != 0) continue;

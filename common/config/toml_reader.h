@@ -35,6 +35,8 @@ class TomlReader {
   // Text such as "5s" or "1m30s".
   bool Duration(const std::string& key, absl::Duration min, absl::Duration max,
                 absl::Duration& out);
+  // How many sections [[key]] there are, whose keys are "KEY[0].NAME" and so on.
+  int Sections(const std::string& key);
   // The user ids from that of `min_key` to that of `max_key`.
   void UidRange(const std::string& min_key, const std::string& max_key, uint32_t& min,
                 uint32_t& max);

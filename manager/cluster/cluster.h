@@ -49,6 +49,8 @@ class Cluster final : public Resources {
     // Revisions of balancing tables begin here at least. Above all that were given before: a store
     // restored from a backup does not know how high they were.
     uint64_t revision_floor = 0;
+    // Of the manager's machine, as nodes tell theirs: "debian 12", "x86_64". Empty: not known.
+    std::string os, machine;
   };
 
   // `rows` are those of the store. Errors: INVALID_ARGUMENT (options), DATA_LOSS (a row that cannot
@@ -226,6 +228,9 @@ class Cluster final : public Resources {
   absl::StatusOr<PlannedCommand> PlanSetAccountQuota(const v1::SetAccountQuota& request);
   absl::StatusOr<PlannedCommand> PlanSetQuota(const v1::SetQuota& request,
                                               absl::Span<const std::string> nodes);
+  // The storage nodes look after the limits: those that had no part in setting this one from
+  // another node have to know of it, or they would take it for somebody's mistake.
+  void TellStorage(const Command& command, const agent::v1::Account& told, ChangeSet& changes);
 
   // plan_share.cc
   absl::StatusOr<PlannedCommand> PlanMountShare(const v1::MountShare& request,

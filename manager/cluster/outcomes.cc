@@ -31,6 +31,23 @@ Check CheckOf(const v1::Step& step) {
   return check;
 }
 
+// Other releases have other programs and paths; hostq runs, and somebody may have meant it so.
+void CompareMachine(const v1::Step& step, const Cluster::Options& options, Check& check) {
+  const auto& seen = step.evidence();
+  const auto value = [&](const char* name) {
+    const auto found = seen.find(name);
+    return found == seen.end() ? "" : found->second;
+  };
+  const std::string os = absl::StrCat(value("id"), " ", value("version"));
+  const bool same = options.os.empty() || (os == options.os && value("machine") == options.machine);
+  if (same || check.status() != Check::OK) return;
+  check.set_status(Check::WARNING);
+  check.set_message(absl::StrCat(check.message(), "; the manager's machine has ", options.os, ", ",
+                                 options.machine));
+  check.set_remedy(
+      "nothing, if that is meant; else install on the node what the manager's machine has");
+}
+
 // What the steps do not say: the attempt ended before they were through.
 Check UnfinishedCheck(const Attempt& attempt) {
   Check check;
@@ -134,7 +151,10 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
   storage::v1::Node row = *old;
   v1::Node& node = *row.mutable_node();
   node.clear_checks();
-  for (const v1::Step& step : steps.steps()) *node.add_checks() = CheckOf(step);
+  for (const v1::Step& step : steps.steps()) {
+    Check& check = *node.add_checks() = CheckOf(step);
+    if (check.id() == "os") CompareMachine(step, options_, check);
+  }
   const auto failed = [](const Check& check) { return check.status() == Check::FAILED; };
   if (attempt.reason != Reason::kNone && absl::c_none_of(node.checks(), failed)) {
     *node.add_checks() = UnfinishedCheck(attempt);
@@ -197,6 +217,9 @@ ChangeSet Cluster::CommandFinished(const Command& command) {
       break;
     default:
       if (AccountOf(work) != nullptr) AccountCommandFinished(work, ending, changes);
+      if (work.has_set_quota() && ending.succeeded && ending.touched) {
+        TellStorage(command, work.set_quota().account(), changes);
+      }
       break;
   }
   if (work.has_exports()) ExportsFinished(command, changes);

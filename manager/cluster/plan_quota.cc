@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "manager/cluster/draft.h"
@@ -51,6 +52,26 @@ absl::StatusOr<PlannedCommand> Cluster::PlanSetQuota(const v1::SetQuota& request
   *draft.work.mutable_set_quota()->mutable_account() = WorkOf(row);
   Put(std::move(row), draft.changes);
   return Finish(std::move(draft));
+}
+
+void Cluster::TellStorage(const Command& command, const agent::v1::Account& told,
+                          ChangeSet& changes) {
+  const storage::v1::Account* row = FindAccount(told.domain());
+  if (row == nullptr || row->account().uid() != told.uid()) return;
+  if (row->account().quota_bytes() != told.quota_bytes()) return;  // a later command does
+  std::vector<std::string> untold = NodesWith({v1::Node::STORAGE});
+  std::erase_if(untold, [&](const std::string& node) {
+    return absl::c_any_of(command.tasks, [&](const Task& task) { return task.node == node; });
+  });
+  if (untold.empty()) return;
+  Draft draft;
+  draft.tasks = InOneStage(untold);
+  draft.resource_key = AccountKey(told.domain());
+  draft.spec.mutable_set_quota()->set_domain(told.domain());
+  draft.spec.mutable_set_quota()->set_quota_bytes(told.quota_bytes());
+  draft.supersedes = {"set_quota"};
+  *draft.work.mutable_set_quota()->mutable_account() = told;
+  changes.commands.push_back(Finish(std::move(draft)));
 }
 
 }  // namespace hostq::manager

@@ -14,6 +14,7 @@ const std::vector<Coverage>& Table() {
   static const auto& table = *new std::vector<Coverage>{
       {"capabilities", {Reason::kPermissionDenied, Reason::kExecutorUnavailable}},
       {"tools", {Reason::kToolMissing}},
+      {"hooks", {Reason::kHookDirectoryUnsafe}},
       {"journal-disk", {Reason::kJournalUnavailable}},
       {"home-layout", {Reason::kHomeLayout}},
       {"arp", {Reason::kArpNotSilenced}},
@@ -26,10 +27,13 @@ const std::vector<Coverage>& Table() {
       {"share-write", {Reason::kShareReadOnly, Reason::kShareRootSquashed}},
       {"kernel-ipvs", {Reason::kKernelWithoutIpvs}},
       {"balancer-uplink", {Reason::kBalancerUplinkMissing}},
-      {"quota-get", {Reason::kQuotaServiceUnreachable}},
+      {"quota-get", {Reason::kQuotaServiceUnreachable, Reason::kQuotaProgramFailed}},
       {"quota-service", {Reason::kQuotaServiceUnreachable}},
       {"quota-set", {Reason::kQuotaSetNotPermitted}},
-      {"quota-enabled", {Reason::kQuotaNotEnabled, Reason::kQuotaUnsupportedFilesystem}},
+      // With a program, this is all that is looked at on the node with the file system.
+      {"quota-enabled",
+       {Reason::kQuotaNotEnabled, Reason::kQuotaUnsupportedFilesystem, Reason::kQuotaProgramFailed,
+        Reason::kQuotaServiceUnreachable, Reason::kQuotaSetNotPermitted}},
       {"mount_share",
        {Reason::kShareNotMounted, Reason::kShareStale, Reason::kQuotaNotEnabled,
         Reason::kQuotaUnsupportedFilesystem}},

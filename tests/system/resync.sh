@@ -11,6 +11,16 @@ limit_is() { prints "$1" on storage1 quota -v -w -u exampleco; } # KIB
 on_lo() { on "$1" ip -o addr show dev lo | grep -wF "$2"; } # HOST ADDRESS/PREFIX
 has_user() { on "$1" getent passwd exampleco; } # HOST
 
+# The nodes put back by themselves what was changed by hand, or only tell.
+repair_is() { # true|false
+  local host
+  for host in storage1 web1 web2; do
+    on "$host" sh -ec "sed -i '/policy/,\$d' /etc/hostq/agent.toml; printf '[policy]\nrepair = $1\n' >>/etc/hostq/agent.toml"
+    daemon "$host" node restart
+    check_soon 60 "$host is READY, with policy.repair = $1" node_is "$host" READY
+  done
+}
+
 by_hand() {
   chapter "Changed by hand"
   run on web2 userdel exampleco
@@ -73,7 +83,10 @@ lost_state() {
 run hostq share mount home --source 203.0.113.1:/chroot/home --at /home --wait
 run hostq account create example.com --user exampleco --address 203.0.113.10 --quota 10MiB --wait
 check "an account" succeeded
+say "The nodes would put most of it right by themselves: they are told not to."
+repair_is false
 by_hand
 conflict
+repair_is true
 lost_state
 story_end

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What a node keeps, told as a story: addresses of both families, also of two accounts at once; what
-# somebody takes away comes back and is told; after a reboot the node has its part before the manager
+# somebody takes away or changes comes back and is told; after a reboot the node has its part before the manager
 # is there.
 #
 #   deploy/lab/run.sh tests/system/upkeep.sh
@@ -64,6 +64,57 @@ not_to_be_mended() {
   check_soon 10 "nothing is stuck" fails node_finding_is web1 ADDRESS_OWNED_BY_OTHER_HOST
 }
 
+entry() { on "$1" getent passwd "$2"; } # HOST USER
+limit_is() { prints " $2 " on storage1 quota -vwu "$1"; } # USER KIBIBYTES
+
+by_hand() {
+  chapter "Somebody changes accounts by hand"
+  local right
+  right=$(entry web1 six)
+  run on web1 usermod -s /bin/sh six
+  check_soon 20 "its shell is as it was" prints "$right" entry web1 six
+  run on web1 userdel six
+  check_soon 20 "the user is back, with the same uid" prints "$right" entry web1 six
+  run on storage1 setquota -u six 0 999 0 0 /chroot/home
+  check_soon 60 "its quota is as it was" limit_is six 10240
+  local node
+  for node in web1 storage1; do
+    check_soon 10 "that it was another is in the history of $node" event_is NODE_DRIFTED "$node" account/six.example
+    check_soon 10 "that it was put right too" event_is NODE_REPAIRED "$node" account/six.example
+  done
+  run on web1 usermod -u 25000 six
+  check_soon 20 "another uid is for a person to mend: named" node_finding_is web1 USER_NAME_TAKEN
+  run hostq stuck
+  run on web1 usermod -u "$(on web2 id -u six)" six
+  check_soon 60 "mended, it is named no more" fails node_finding_is web1 USER_NAME_TAKEN
+}
+
+meant_so() {
+  chapter "What was meant so is left alone"
+  run hostq account suspend six.example --wait
+  local closed
+  closed=$(entry web1 six)
+  run on web1 usermod -s /bin/bash six
+  check_soon 20 "a suspended account stays suspended" prints "$closed" entry web1 six
+  run on web1 userdel six
+  check_soon 20 "made anew, it is suspended too" prints "$closed" entry web1 six
+  run hostq account unsuspend six.example --wait
+  check "unsuspended" succeeded
+  run hostq quota set six.example --size 20MiB --node web1 --wait
+  check "a quota is set from a web server" succeeded
+  on storage1 sh -ec 'printf "[policy]\nrepair = false\n" >>/etc/hostq/agent.toml'
+  daemon storage1 node restart
+  sleep 60 # a round and more
+  check "the storage node does not take it back" limit_is six 20480
+  check "nor for a mistake" fails node_finding_is storage1 QUOTA_MISMATCH
+  run on storage1 setquota -u six 0 999 0 0 /chroot/home
+  check_soon 60 "what nobody meant is named where nothing is repaired" node_finding_is storage1 QUOTA_MISMATCH
+  run hostq stuck
+  run hostq account resync six.example --apply
+  check_soon 60 "resync puts it right" limit_is six 20480
+  check_soon 60 "and it is named no more" fails node_finding_is storage1 QUOTA_MISMATCH
+}
+
 reboot() {
   chapter "A reboot, and the manager is away"
   say "What a reboot takes: the agent, the mounts, the addresses, and what lies in /run."
@@ -90,6 +141,7 @@ taken_off() {
   run hostq share unmount home --node web1 --wait
   check "the share is unmounted" succeeded
   sleep 12 # two looks and more
+  check "nor is the user" fails entry web1 six
   check "the IPv4 address is not put back" fails on_lo web1 203.0.113.10/32
   check "the IPv6 address is not put back" fails on_lo web1 2001:db8::10/128
   check "the share is not mounted again" fails mounted web1
@@ -113,6 +165,8 @@ removed() {
 two_families
 taken_away
 not_to_be_mended
+by_hand
+meant_so
 reboot
 taken_off
 removed

@@ -118,6 +118,9 @@ class FakeHost::Parts {
    public:
     explicit FakeQuotas(FakeHost& host) : host_(host) {}
 
+    QuotaBackend BackendOf(const Mount& mount) override {
+      return host_.quota_backend.value_or(QuotaBackendOf(mount));
+    }
     absl::StatusOr<Quota> Get(const Mount& mount, uint32_t uid) override {
       HOSTQ_RETURN_IF_ERROR(host_.Injected("GetQuota"));
       FakeFileServer& server = ServerFor(mount);
@@ -159,8 +162,12 @@ class FakeHost::Parts {
     FakeFileServer& ServerFor(const Mount& mount) {
       return mount.nfs() ? host_.network_.servers[ServerOf(mount)] : host_.Own();
     }
-    static absl::Status Check(const Mount& mount, const FakeFileServer& server) {
-      if (QuotaBackendOf(mount) == QuotaBackend::kNone) {
+    absl::Status Check(const Mount& mount, const FakeFileServer& server) {
+      const QuotaBackend backend = BackendOf(mount);
+      if (backend == QuotaBackend::kSwitchedOff) {
+        return Failed(Reason::kQuotaSwitchedOff, "quotas are switched off");
+      }
+      if (backend == QuotaBackend::kNone) {
         return Failed(Reason::kQuotaUnsupportedFilesystem, "no user quotas");
       }
       if (mount.nfs() && (!server.up || !server.quota_service)) {
@@ -243,6 +250,12 @@ class FakeHost::Parts {
    public:
     explicit FakeUsers(FakeHost& host) : host_(host) {}
 
+    absl::StatusOr<std::vector<User>> List() override {
+      HOSTQ_RETURN_IF_ERROR(host_.Injected("ListUsers"));
+      std::vector<User> all;
+      for (const auto& [name, user] : host_.user_table) all.push_back(user);
+      return all;
+    }
     absl::StatusOr<std::optional<User>> FindUser(const std::string& name) override {
       HOSTQ_RETURN_IF_ERROR(host_.Injected("FindUser"));
       const auto found = host_.user_table.find(name);
@@ -573,6 +586,7 @@ class FakeHost::Parts {
 
     absl::StatusOr<OsInfo> Os() override { return host_.os; }
     absl::StatusOr<uint64_t> Capabilities() override { return host_.capabilities; }
+    bool InUserNamespace() override { return host_.user_namespace; }
     std::string Container() override { return host_.container; }
     absl::Status CheckNfs() override {
       return host_.nfs_in_kernel ? absl::OkStatus() : Failed(Reason::kKernelWithoutNfs, "no NFS");

@@ -93,13 +93,16 @@ class FakeHost final : public Host {
   OsInfo os = {"Debian GNU/Linux 12 (bookworm)", "debian", "12", "6.1.0", "x86_64"};
   uint64_t capabilities = ~uint64_t{0};
   std::string container;
+  bool user_namespace = false;
+  // Other than the mounts tell.
+  std::optional<QuotaBackend> quota_backend;
   bool nfs_in_kernel = true;
   bool ipvs_in_kernel = true;
   std::vector<VirtualService> service_table;
   // The administrator's, and hostq's own.
   std::vector<ExportEntry> exports_of_others, own_exports;
-  std::set<std::string> tools = {"groupadd", "groupdel", "useradd",
-                                 "usermod",  "userdel",  "nologin"};
+  std::set<std::string> tools = {"groupadd", "groupdel", "useradd", "usermod",
+                                 "userdel",  "nologin",  "exportfs"};
   // "address:port" of what answers besides file servers (port 2049).
   std::set<std::string> listeners;
   absl::Duration disk_latency = absl::Milliseconds(1);

@@ -98,3 +98,31 @@ journal_back() {
     umount /var/lib/hostq/agent; rm -r /var/lib/hostq/agent; cp -a /run/kept/agent /var/lib/hostq/' &&
     daemon web1 agent start && soon 60 node_is web1 READY
 }
+
+# HOST leaves the cluster and joins it again with other roles.
+rejoin_as() { # HOST ROLES ADDRESS
+  hostq node remove "$1" --force && daemon "$1" node stop && on "$1" rm -rf /var/lib/hostq/agent &&
+    join_node "$1" "$2" "$3" && soon 60 node_is "$1" READY
+}
+
+# web1 and web2 read and set quotas by a program, of which web1's is standard input; and by one that asks
+# rquotad, as hostq itself would.
+quota_program() {
+  put web1 /etc/hostq/quota 755
+}
+quota_program_that_works() { # HOST
+  put "$1" /etc/hostq/quota 755 <<'PROGRAM'
+#!/bin/sh -e
+if [ "$2" = set ]; then
+  exec setquota -r -u "$4" "$7" "$8" "$5" "$6" /chroot/home
+fi
+quota -vwpu "$4" | tr -d '*' | awk 'END { print $7, $8, $3, $4, $2 }'
+PROGRAM
+}
+quotas_by_program() {
+  quota_program_that_works web1 && quota_program_that_works web2 && agent_policy '[[quotas]]
+source = "203.0.113.1:/*"
+backend = "program"
+program = "/etc/hostq/quota"
+timeout = "2s"'
+}

@@ -130,6 +130,23 @@ TEST_F(CreateAccountTest, QuotaFailuresOnTheStorageNode) {
   EXPECT_TRUE(outcome.steps.at("quota").skipped);
 }
 
+// The administrator's choice: said, and in nobody's way.
+TEST_F(CreateAccountTest, QuotasSwitchedOffAreAStandingWarning) {
+  storage.quota_backend = app.quota_backend = QuotaBackend::kSwitchedOff;
+  for (auto [host, roles] : {std::pair(&storage, kStorage), std::pair(&app, kApp)}) {
+    if (host == &app) RunWork(Mount(), kApp, app);
+    const Outcome outcome = RunWork(create, roles, *host);
+    EXPECT_EQ(outcome.reason, Reason::kNone) << outcome.failed_step;
+    EXPECT_EQ(outcome.steps.at("quota").reason, Reason::kQuotaSwitchedOff);
+    EXPECT_TRUE(outcome.steps.at("quota").warning);
+    EXPECT_NE(outcome.steps.at("quota").message.find("the limit of 10GiB is not kept"),
+              std::string::npos);
+  }
+  EXPECT_TRUE(server().limits.empty());
+  Account().set_quota_bytes(0);
+  EXPECT_TRUE(RunWork(create, kStorage, storage).steps.at("quota").skipped);
+}
+
 TEST_F(CreateAccountTest, QuotaFailuresSeenFromTheAppNode) {
   CreateEverywhere();
   server().limits[2001] = 5;

@@ -30,32 +30,32 @@ class PreflightTest : public ActionTest {
 TEST_F(PreflightTest, HealthyNodesPassAndNothingIsChanged) {
   const Outcome on_app = RunWork(work, kApp, app);
   EXPECT_EQ(on_app.reason, Reason::kNone) << on_app.failed_step;
-  EXPECT_THAT(on_app.order, ElementsAre("os", "capabilities", "tools", "journal-disk",
+  EXPECT_THAT(on_app.order, ElementsAre("os", "capabilities", "tools", "hooks", "journal-disk",
                                         "manager-reachable", "home-layout", "kernel-nfs",
                                         "nfs-reachable", "share-export", "share-write", "quota-get",
                                         "quota-set", "lo-address", "arp", "address-conflict"));
   EXPECT_THAT(app.changes, ElementsAre("AddToLoopback 192.0.2.1", "RemoveFromLoopback 192.0.2.1"));
   const Outcome on_storage = RunWork(work, kStorage, storage);
   EXPECT_EQ(on_storage.reason, Reason::kNone) << on_storage.failed_step;
-  EXPECT_THAT(on_storage.order,
-              ElementsAre("os", "capabilities", "tools", "journal-disk", "manager-reachable",
-                          "home-layout", "nfs-server", "quota-service", "quota-enabled"));
+  EXPECT_THAT(on_storage.order, ElementsAre("os", "capabilities", "tools", "hooks", "journal-disk",
+                                            "manager-reachable", "home-layout", "nfs-server",
+                                            "quota-service", "quota-enabled"));
   for (const auto& [id, result] : on_app.steps) {
     EXPECT_FALSE(result.changed) << id;
-    EXPECT_FALSE(result.skipped || result.warning) << id;
+    EXPECT_FALSE((result.skipped && id != "hooks") || result.warning) << id;
   }
 }
 
 TEST_F(PreflightTest, EveryStepIsIndependent) {
   const auto steps = PlanSteps(work, kBoth, {});
   ASSERT_TRUE(steps.ok());
-  EXPECT_EQ(steps->size(), 12U);
+  EXPECT_EQ(steps->size(), 13U);
   for (const Step& step : *steps) EXPECT_TRUE(step.independent) << step.name;
   app.nfs_in_kernel = false;
   app.capabilities = 0;
   app.arp = {{"eth0", 0, 0}};
   const Outcome outcome = RunWork(work, kApp, app);
-  EXPECT_EQ(outcome.order.size(), 15U);
+  EXPECT_EQ(outcome.order.size(), 16U);
   EXPECT_EQ(outcome.steps.at("kernel-nfs").reason, Reason::kKernelWithoutNfs);
   EXPECT_EQ(outcome.steps.at("capabilities").reason, Reason::kPermissionDenied);
   EXPECT_EQ(outcome.steps.at("arp").reason, Reason::kArpNotSilenced);
@@ -123,6 +123,40 @@ TEST_F(PreflightTest, NodeFailures) {
   EXPECT_TRUE(Check("lo-address").skipped);
 }
 
+TEST_F(PreflightTest, HooksThatCannotBeRun) {
+  Policy policy;
+  policy.hooks.directory = "/hooks";
+  const auto hooks = [&] { return RunWork(work, kApp, app, policy).steps.at("hooks"); };
+  EXPECT_TRUE(hooks().skipped);
+  app.hook_directories["/hooks"] = {
+      {"10-nginx"}, {"10-nginx"}, {{"README", "not executable", false}}};
+  EXPECT_EQ(hooks().message, "1 hooks and 1 reloads in /hooks");
+  EXPECT_FALSE(hooks().warning);
+  app.hook_directories["/hooks"].ignored.push_back({"20-mail", "others may write to it", true});
+  EXPECT_TRUE(hooks().warning);
+  EXPECT_EQ(hooks().message,
+            "1 hooks and 1 reloads in /hooks; never run: 20-mail: others may write to it");
+  app.Fail("ListHooks", Error(Reason::kHookDirectoryUnsafe));
+  EXPECT_EQ(hooks().reason, Reason::kHookDirectoryUnsafe);
+  EXPECT_FALSE(hooks().warning);
+}
+
+TEST_F(PreflightTest, CapabilitiesInAUserNamespaceAreToldToBeOfLittleUse) {
+  app.user_namespace = true;
+  EXPECT_TRUE(Check("capabilities").warning);
+  EXPECT_EQ(Check("capabilities").reason, Reason::kNone);
+  app.capabilities = 0;
+  EXPECT_EQ(Check("capabilities").reason, Reason::kPermissionDenied);
+  EXPECT_FALSE(Check("capabilities").warning);
+}
+
+TEST_F(PreflightTest, AStorageNodeNeedsExportfs) {
+  app.tools.erase("exportfs");
+  EXPECT_EQ(Check("tools").reason, Reason::kNone);
+  storage.tools.erase("exportfs");
+  EXPECT_EQ(RunWork(work, kStorage, storage).steps.at("tools").reason, Reason::kToolMissing);
+}
+
 TEST_F(PreflightTest, StorageFailures) {
   server().quotas_enforced = false;
   Outcome outcome = RunWork(work, kStorage, storage);
@@ -133,6 +167,42 @@ TEST_F(PreflightTest, StorageFailures) {
   server().up = false;
   outcome = RunWork(work, kStorage, storage);
   EXPECT_EQ(outcome.steps.at("nfs-server").reason, Reason::kShareServerUnreachable);
+}
+
+TEST_F(PreflightTest, QuotasSwitchedOffWarnAndHideNoOtherShare) {
+  app.quota_backend = storage.quota_backend = QuotaBackend::kSwitchedOff;
+  Outcome outcome = RunWork(work, kApp, app);
+  EXPECT_EQ(outcome.reason, Reason::kNone) << outcome.failed_step;
+  for (const char* id : {"quota-get", "quota-set"}) {
+    EXPECT_TRUE(outcome.steps.at(id).warning) << id;
+    EXPECT_EQ(outcome.steps.at(id).reason, Reason::kQuotaSwitchedOff) << id;
+  }
+  app.Fail("GetQuota", Error(Reason::kQuotaSwitchedOff), 1);
+  app.quota_backend.reset();
+  server().quota_service = false;
+  v1::Share second = Share();
+  second.set_name("second");
+  *work.mutable_preflight()->add_shares() = second;
+  const StepResult get = Check("quota-get");
+  EXPECT_FALSE(get.warning);
+  EXPECT_EQ(get.reason, Reason::kQuotaServiceUnreachable);
+  EXPECT_EQ(get.evidence.at("share"), "second");
+  outcome = RunWork(work, kStorage, storage);
+  EXPECT_EQ(outcome.reason, Reason::kNone) << outcome.failed_step;
+  EXPECT_EQ(outcome.steps.at("quota-enabled").reason, Reason::kQuotaSwitchedOff);
+}
+
+// What it finds would keep a task from being tried again that waits for the program.
+TEST_F(PreflightTest, WhereAProgramKeepsQuotasRquotadIsNotLookedFor) {
+  storage.quota_backend = QuotaBackend::kProgram;
+  server().quota_service = false;
+  Outcome outcome = RunWork(work, kStorage, storage);
+  EXPECT_TRUE(outcome.steps.at("quota-service").skipped);
+  EXPECT_EQ(outcome.steps.at("quota-enabled").reason, Reason::kNone);
+  storage.Fail("CheckEnforced", Error(Reason::kQuotaProgramFailed));
+  outcome = RunWork(work, kStorage, storage);
+  EXPECT_EQ(outcome.steps.at("quota-enabled").reason, Reason::kQuotaProgramFailed);
+  EXPECT_FALSE(outcome.steps.at("quota-enabled").warning);
 }
 
 TEST_F(PreflightTest, ShareOutsideThePolicyIsAFailedCheckNotARefusal) {

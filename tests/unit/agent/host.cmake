@@ -9,7 +9,7 @@ hostq_test(agent_host_kernel_test
   LINK hostq_agent_host)
 hostq_test(agent_host_hooks_test
   LABEL integration
-  SOURCES host_hooks_test.cc
+  SOURCES host_hooks_test.cc host_quota_rules_test.cc
   LINK hostq_agent_host)
 hostq_test(agent_actions_test
   LABEL unit

@@ -89,8 +89,13 @@ TEST_F(HostHooksTest, RegularExecutableFilesOfRootInOrderOfNameAndNothingElse) {
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_THAT(found->hooks, ElementsAre("10-nginx", "20-mail", "9", "Z_z"));
   EXPECT_THAT(found->reloads, ElementsAre("10-nginx"));
-  std::vector<std::string> ignored;
-  for (const auto& one : found->ignored) ignored.push_back(absl::StrCat(one.name, ": ", one.why));
+  std::vector<std::string> ignored, meant;
+  for (const auto& one : found->ignored) {
+    ignored.push_back(absl::StrCat(one.name, ": ", one.why));
+    if (one.meant) meant.push_back(one.name);
+  }
+  EXPECT_THAT(meant,
+              ElementsAre("foreign", "group", "link", "none.reload", "plain.reload", "world"));
   EXPECT_THAT(
       ignored,
       ElementsAre("a~: its name is not of letters, digits, - and _",
@@ -111,6 +116,16 @@ TEST_F(HostHooksTest, ADirectoryThatOthersCanChangeIsNotUsed) {
   ASSERT_EQ(chmod(hooks_.c_str(), 0755), 0);
   ASSERT_EQ(chown(hooks_.c_str(), 1234, 0), 0);
   EXPECT_EQ(ReasonOf(host_->hooks().List(hooks_).status()), Reason::kHookDirectoryUnsafe);
+}
+
+// Who may change what is above it may put another one in its place.
+TEST_F(HostHooksTest, ADirectoryThatOthersCanReplaceIsNotUsed) {
+  Write("hook", "");
+  ASSERT_TRUE(host_->hooks().List(hooks_).ok());
+  ASSERT_EQ(chmod(directory_.c_str(), 0777), 0);
+  const absl::Status replaceable = host_->hooks().List(hooks_).status();
+  EXPECT_EQ(ReasonOf(replaceable), Reason::kHookDirectoryUnsafe) << replaceable;
+  EXPECT_EQ(EvidenceOf(replaceable).at("directory"), hooks_);
 }
 
 TEST_F(HostHooksTest, EnvironmentDirectoryGroupAndInputAreFixed) {
@@ -181,11 +196,11 @@ TEST_F(HostHooksTest, WhatItClosesDoesNotMatter) {
 TEST_F(HostHooksTest, OfAFloodTheEndIsKept) {
   const HookOutcome outcome = Run("yes 'a line' | head -c 21000000; echo the last words; exit 1");
   EXPECT_EQ(outcome.exit_status, 1);
-  EXPECT_LE(outcome.output.size(), kMaxHookOutput);
+  EXPECT_LE(outcome.output.size(), kMaxContainedOutput);
   EXPECT_THAT(outcome.output, EndsWith("a line\nthe last words"));
   const HookOutcome endless = Run("yes", absl::Seconds(1));
   EXPECT_TRUE(endless.timed_out);
-  EXPECT_LE(endless.output.size(), kMaxHookOutput);
+  EXPECT_LE(endless.output.size(), kMaxContainedOutput);
 }
 
 class ReloadsTest : public HostHooksTest {

@@ -45,9 +45,14 @@ inline absl::StatusOr<std::vector<Step>> Plan(const v1::Work& work, const Roles&
     return MakeError(absl::StatusCode::kPermissionDenied, Reason::kNotAllowedByPolicy, "not here");
   }
   if (address == "bad") return absl::InvalidArgumentError("not an address");
-  Step step;
-  step.name = "address";
-  return std::vector<Step>{step};
+  std::vector<Step> steps(1);
+  steps[0].name = "address";
+  if (work.has_resync_account()) {
+    steps.assign(4, Step());
+    int i = 0;
+    for (const char* name : {"group", "user", "home", "quota"}) steps[i++].name = name;
+  }
+  return steps;
 }
 
 // SessionLogic with a real journal, a clock that the test moves, and the manager and executor
@@ -76,7 +81,8 @@ class LinkTest : public testing::Test {
     journal_ = std::make_unique<FaultyJournal>(*disk_);
     SessionOptions options;
     options.agent_version = "1";
-    options.kinds = {"bind_address", "unbind_address"};
+    options.kinds = {"bind_address", "unbind_address", "create_account", "resync_account",
+                     "suspend_account"};
     options.credits = 2;
     options.boot_id = "boot";
     options.process_id = "process";
@@ -196,6 +202,19 @@ class LinkTest : public testing::Test {
       alive.mutable_heartbeat();
       Deliver(alive);
     }
+  }
+  // On the node with the file system.
+  static v1::ManagerMessage MakeAccount(const Lease& lease, const std::string& kind) {
+    v1::Work work;
+    v1::Account account;
+    account.set_domain("a.example");
+    if (kind == "create_account") *work.mutable_create_account()->mutable_account() = account;
+    if (kind == "suspend_account") *work.mutable_suspend_account()->mutable_account() = account;
+    v1::ManagerMessage message = MakeAssign(lease, "192.0.2.1", kind);
+    message.mutable_assign()->set_resource_key("account/a.example");
+    message.mutable_assign()->add_roles("storage");
+    message.mutable_assign()->set_work(work.SerializeAsString());
+    return message;
   }
   static v1::ManagerMessage MakeUnbind(const Lease& lease) {
     v1::Work work;

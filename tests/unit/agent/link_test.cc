@@ -17,7 +17,8 @@ TEST_F(LinkTest, HelloComesFirstAndSaysWhatTheAgentIs) {
   EXPECT_EQ(hello.credits(), 2);
   EXPECT_EQ(hello.boot_id(), "boot");
   EXPECT_EQ(hello.process_id(), "process");
-  EXPECT_THAT(hello.kinds(), ElementsAre("bind_address", "unbind_address"));
+  EXPECT_THAT(hello.kinds(), ElementsAre("bind_address", "unbind_address", "create_account",
+                                         "resync_account", "suspend_account"));
   EXPECT_TRUE(logic_->welcomed());
   EXPECT_THAT(Sent(), IsEmpty());
 }

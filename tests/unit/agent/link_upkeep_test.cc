@@ -57,6 +57,57 @@ TEST_F(LinkTest, WhatATaskIsAboutToChangeIsNoDrift) {
   EXPECT_THAT(Sent(), testing::Contains(testing::HasSubstr("drift open: balancer/services")));
 }
 
+TEST_F(LinkTest, AQuotaIsLookedAtAndPutRightWithoutTheRestOfItsAccount) {
+  Connect();
+  Deliver(MakeAccount({"t1", 1, 10}, "create_account"));
+  Done(0);
+  Flush();
+  ASSERT_EQ(steps_.size(), 2u);
+  EXPECT_EQ(steps_[1].step_name(), "quota");
+  EXPECT_EQ(steps_[1].step_index(), 3);
+  EXPECT_EQ(steps_[1].resource_key(), "account/a.example");
+  v1::Work work;
+  ASSERT_TRUE(work.ParseFromString(steps_[1].work()));
+  EXPECT_FALSE(work.resync_account().apply());
+  Sent();
+  v1::ExecutorReport report;
+  report.mutable_step_done()->set_id(steps_[1].id());
+  report.mutable_step_done()->mutable_result()->set_reason(ReasonCode::DIFFERS);
+  report.mutable_step_done()->mutable_result()->set_warning(true);
+  logic_->OnExecutorReport(report);
+  Flush();
+  Flush();
+  EXPECT_THAT(Sent(), ElementsAre("drift open: account/a.example QUOTA_MISMATCH"));
+  for (const char* name : {"group", "user", "quota"}) {
+    const v1::RunStep& step = steps_.back();
+    EXPECT_EQ(step.step_name(), name);
+    ASSERT_TRUE(work.ParseFromString(step.work()));
+    EXPECT_TRUE(work.resync_account().apply());
+    Done(steps_.size() - 1);
+  }
+  EXPECT_THAT(Sent(), ElementsAre("drift repaired: account/a.example QUOTA_MISMATCH"));
+}
+
+// A repair says how it was before: it would open again what a command is closing.
+TEST_F(LinkTest, AnAccountWithACommandAtWorkIsLeftAlone) {
+  Connect();
+  Deliver(MakeAccount({"t1", 1, 10}, "create_account"));
+  Done(0);
+  Flush();
+  Done(1);  // a look at its quota
+  missing_ = {"account/a.example"};
+  Deliver(MakeAccount({"t2", 1, 11}, "suspend_account"));
+  ASSERT_EQ(steps_.size(), 3u);
+  for (int i = 0; i < 10; ++i) Look();
+  EXPECT_EQ(steps_.size(), 3u);
+  Done(2);
+  Look();
+  ASSERT_EQ(steps_.size(), 4u);
+  v1::Work work;
+  ASSERT_TRUE(work.ParseFromString(steps_[3].work()));
+  EXPECT_TRUE(work.resync_account().account().suspended());
+}
+
 TEST_F(LinkTest, AfterARebootTheNodeGetsItsPartAgainWithoutAManager) {
   Connect();
   Deliver(MakeAssign({"t1", 1, 10}));

@@ -23,7 +23,7 @@ class RunnerTest : public testing::Test {
            absl::Duration timeout = absl::Minutes(5)) {
     std::vector<StepPlan> plan;
     for (int i = 0; i < steps; ++i) {
-      plan.push_back({absl::StrCat(task, ".", i), absl::Seconds(30), independent});
+      plan.push_back({absl::StrCat(task, ".", i), absl::Seconds(30), independent, i});
     }
     runner_.Add({{task, 1, ++epoch_}, key, "k", "w", {}, timeout}, plan, false);
   }

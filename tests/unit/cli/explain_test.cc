@@ -57,8 +57,8 @@ TEST(ExplainTest, BackingOffTask) {
             R"(web1  QUOTA_SET_NOT_PERMITTED
   What        set_quota on account/example.org, task 01jd4n7zq8w3e/web1
   Why         BACKING_OFF: failed; will be tried again by itself
-  Cause       QUOTA_SET_NOT_PERMITTED: the file server's rquotad does not permit
-              setting quotas
+  Cause       QUOTA_SET_NOT_PERMITTED: the file server does not permit setting
+              quotas
   Details     failed 4 times; rquotad on 10.0.0.10 refused to set the quota of
               uid 2001
   Since       1m30s (2023-11-14 22:11:50)
@@ -140,8 +140,7 @@ TEST(StuckTest, SameCauseStandsTogether) {
   other.set_node("web2");
   *response.add_findings() = other;
   EXPECT_EQ(RenderStuck(response, At80()),
-            R"(QUOTA_SET_NOT_PERMITTED  the file server's rquotad does not permit setting
-                         quotas
+            R"(QUOTA_SET_NOT_PERMITTED  the file server does not permit setting quotas
   must act: file server; 2 tasks
   web1  BACKING_OFF  1m30s  01jd4n7zq8w3e  set_quota account/example.org
     failed 4 times; rquotad on 10.0.0.10 refused to set the quota of uid 2001

@@ -289,6 +289,31 @@ TEST_F(ClusterNodesTest, PreflightWithoutFailureAdmits) {
   EXPECT_EQ(cluster_->FindNode("web1")->node().preflight_time().seconds(), 1'700'000'000);
 }
 
+TEST_F(ClusterNodesTest, AnotherSystemThanTheManagersIsAWarning) {
+  Cluster::Options options = options_;
+  options.os = "debian 12";
+  options.machine = "x86_64";
+  cluster_ = *Cluster::Load(options, {});
+  stored_.clear();
+  ThreeNodes();
+  const auto os = [&](const std::string& version, const std::string& machine) {
+    Preflight("web1",
+              "steps { name: 'os' message: 'Debian' evidence { key: 'id' value: 'debian' } "
+              "evidence { key: 'version' value: '" +
+                  version +
+                  "' } evidence { key: "
+                  "'machine' value: '" +
+                  machine + "' } }");
+    return cluster_->FindNode("web1")->node().checks(0);
+  };
+  EXPECT_EQ(os("12", "x86_64").status(), v1::PreflightCheck::OK);
+  for (const auto& check : {os("11", "x86_64"), os("12", "aarch64")}) {
+    EXPECT_EQ(check.status(), v1::PreflightCheck::WARNING);
+    EXPECT_EQ(check.message(), "Debian; the manager's machine has debian 12, x86_64");
+    EXPECT_FALSE(check.remedy().empty());
+  }
+}
+
 TEST_F(ClusterNodesTest, FailedPreflightKeepsOut) {
   ThreeNodes();
   const ChangeSet changes = Preflight(

@@ -173,6 +173,29 @@ TEST_F(ClusterOutcomeTest, CancelledQuotaIsTakenBackToTheLastOneThatWentOut) {
   EXPECT_EQ(Account("example.com").quota_bytes(), 20480);
 }
 
+// Or it would take the limit for somebody's mistake, and put back the one it knows.
+TEST_F(ClusterOutcomeTest, AQuotaSetFromAnotherNodeIsToldToTheStorageNode) {
+  const auto set = [&](const std::string& size, const std::string& node) {
+    Command command = Submitted("set_quota { domain: 'example.com' quota_bytes: " + size + " }");
+    for (Task& task : command.tasks) task.node = node;
+    return command;
+  };
+  own_.clear();
+  Finish(set("20480", "storage1"), Outcome::kSucceeded);
+  EXPECT_TRUE(own_.empty()) << "it has set it itself";
+  Finish(set("30720", "web1"), Outcome::kFailed);
+  EXPECT_TRUE(own_.empty());
+  const Command late = set("40960", "web1");
+  Finish(set("51200", "web1"), Outcome::kSucceeded);
+  ASSERT_EQ(own_.size(), 1u);
+  EXPECT_EQ(Summary(own_[0]), "set_quota account/example.com: 0:storage1; supersedes set_quota");
+  agent::v1::Work work;
+  ASSERT_TRUE(work.ParseFromString(own_[0].work));
+  EXPECT_EQ(work.set_quota().account().quota_bytes(), 51200);
+  Finish(late, Outcome::kSucceeded);
+  EXPECT_EQ(own_.size(), 1u) << "another one is meant by now";
+}
+
 TEST_F(ClusterOutcomeTest, CancelledAddressesAreTakenBack) {
   Cancelled(Submitted("add_account_address { domain: 'example.com' address: '203.0.113.11' }"));
   EXPECT_EQ(Addresses("example.com"), "203.0.113.10");

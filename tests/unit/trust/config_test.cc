@@ -268,6 +268,57 @@ reload_interval = "0s"
   EXPECT_EQ(config->hooks.reload_interval, absl::ZeroDuration());
 }
 
+TEST(AgentConfigTest, SectionsForQuotas) {
+  const auto config = ParseAgentConfig(R"([[quotas]]
+source = "filer:/vol/*"
+backend = "program"
+program = "/etc/hostq/quota-filer"
+
+[[quotas]]
+source = "tank/*"
+backend = "none"
+
+[[quotas]]
+source = "[2001:db8::1]:/x"
+backend = "program"
+program = "/usr/local/sbin/quota"
+timeout = "3s"
+)",
+                                       "a.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_EQ(config->quotas.size(), 3U);
+  EXPECT_EQ(config->quotas[0].source, "filer:/vol/*");
+  EXPECT_EQ(config->quotas[0].program, "/etc/hostq/quota-filer");
+  EXPECT_EQ(config->quotas[0].timeout, absl::Seconds(10));
+  EXPECT_EQ(config->quotas[1].program, "");
+  EXPECT_EQ(config->quotas[2].timeout, absl::Seconds(3));
+  EXPECT_THAT(
+      AgentProblems(R"([[quotas]]
+backend = "program"
+[[quotas]]
+source = "a b"
+backend = "none"
+program = "/x"
+[[quotas]]
+source = "filer:/x"
+backend = "rquotad"
+programm = "/x"
+timeout = "21s"
+)"),
+      ElementsAre(HasSubstr("a.toml:1: quotas[0].source: required"),
+                  HasSubstr("a.toml:1: quotas[0].program: required"),
+                  HasSubstr("a.toml:4: quotas[1].source: \"a b\" is not the source"),
+                  HasSubstr("a.toml:6: quotas[1].program: backend \"none\" runs no"),
+                  HasSubstr("a.toml:9: quotas[2].backend: \"rquotad\" is neither"),
+                  HasSubstr("a.toml:10: quotas[2].programm: unknown key (did you mean "
+                            "program?)"),
+                  HasSubstr("a.toml:11: quotas[2].timeout: \"21s\" is not from 1s to 20s")));
+  EXPECT_THAT(AgentProblems("[quotas]\nsource = \"x\""),
+              ElementsAre("a.toml:1: quotas: expected sections [[quotas]], found a section"));
+  EXPECT_THAT(AgentProblems("quotas = [1]"),
+              ElementsAre("a.toml:1: quotas: expected sections [[quotas]], found a list"));
+}
+
 TEST(AgentConfigTest, ListsReportEachElementWithItsLine) {
   EXPECT_THAT(
       AgentProblems(R"([policy]
