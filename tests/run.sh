@@ -14,8 +14,8 @@
 #   mutations    whether the simulation finds three bugs of its collection (tests/simulation/mutations.sh
 #                has all of them)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses; XFS;
-#                what nodes keep; the balancer; exports; hooks with nginx; what the policy forbids; what cannot be
-#                ended; resync
+#                what nodes keep; a node that joins; the balancer; exports; hooks with nginx; what the policy
+#                forbids; what cannot be ended; resync
 #   faults       the cluster in the lab broken in every way of tests/system/faults: named, mended, done
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
@@ -65,7 +65,7 @@ need_release() {
 tier_system() {
   need_release || return
   local story bad=0
-  local -a stories=(wedged main-job quotas upkeep balancer exports hooks policy resync)
+  local -a stories=(wedged main-job quotas upkeep join balancer exports hooks policy resync)
   printf '%s\n' "${stories[@]}" |
     xargs -P 2 -I{} bash -c "deploy/lab/run.sh --timeout 600 tests/system/{}.sh >$logs/story-{}.log 2>&1" || bad=1
   for story in "${stories[@]}"; do cat "$logs/story-$story.log"; done
