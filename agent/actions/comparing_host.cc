@@ -13,7 +13,7 @@ namespace {
 template <typename... Words>
 absl::Status Differs(const Words&... words) {
   return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kDiffers,
-                   absl::StrCat("to be done: ", words...));
+                   absl::StrCat(kToBeDone, words...));
 }
 
 class ComparingMounts final : public Mounts {

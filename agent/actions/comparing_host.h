@@ -6,6 +6,9 @@
 
 namespace hostq::agent {
 
+// Messages of DIFFERS begin with it.
+inline constexpr char kToBeDone[] = "to be done: ";
+
 // `host` as it is, for steps that are to tell what they would change: what looks is passed on, what
 // would change the system fails with DIFFERS and says what would have been done. Notes are neither
 // written nor removed, and that is no failure: nobody but hostq sees them. `host` must outlive it.

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "agent/actions/comparing_host.h"
 #include "agent/runner/convert.h"
 #include "common/base/text.h"
 #include "common/log/log.h"
@@ -29,7 +31,10 @@ bool Upkeep::Keep(const std::string& key, const KeptItem& item) {
   const auto kept = kept_.find(key);
   if (kept != kept_.end() && IsOutdated(item, kept->second)) return false;
   kept_[key] = item;
-  if (StepsFor(item).contains("quota")) quotas_.insert(key);
+  if (StepsFor(item).contains("quota") && quotas_.insert(key).second) {
+    // The more there are, the sooner is the next one's turn.
+    next_quota_look_ = std::min(next_quota_look_, clock_.Monotonic() + QuotaPause());
+  }
   return true;
 }
 
@@ -111,7 +116,9 @@ void Upkeep::OnQuotaSeen(const Repair& look, Reason seen, const std::string& mes
   if (changing_.contains(look.key)) return;
   const auto known = open_.find(look.key);
   if (seen == Reason::kDiffers) {
-    if (known == open_.end()) Found({look.key, Reason::kQuotaMismatch, message}, true);
+    if (known == open_.end())
+      Found({look.key, Reason::kQuotaMismatch, std::string(absl::StripPrefix(message, kToBeDone))},
+            true);
   } else if (seen == Reason::kNone && known != open_.end() && known->second.quota) {
     open_.erase(known);  // somebody else has put it right
     tell_ = true;

@@ -58,6 +58,11 @@ TOML
 }
 
 join_node() { # HOST ROLES ADDRESS [OPTION...]
+  enroll_node "$@" && daemon "$1" node start
+}
+
+# Its agent and executor are not started.
+enroll_node() { # HOST ROLES ADDRESS [OPTION...]
   local command
   command=$(on storage1 hostq node add "$1" --role "$2" --address "$3" "${@:4}" --output json |
     jq -r '.joinCommand // empty')
@@ -65,8 +70,7 @@ join_node() { # HOST ROLES ADDRESS [OPTION...]
   system_user "$1" hostq-agent || return
   on "$1" sh -ec "install -d -m 755 /etc/hostq
     echo 'state_dir = \"/var/lib/hostq/agent\"' >$AGENT_CONFIG
-    $command" >>"$LAB_LOGS/$1/hostq-agent.log" 2>&1 || { lab_fail "$1 cannot join"; return; }
-  daemon "$1" node start
+    $command" >>"$LAB_LOGS/$1/hostq-agent.log" 2>&1 || lab_fail "$1 cannot join"
 }
 
 all_ready() {

@@ -3,7 +3,9 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -229,29 +231,33 @@ grpc::ServerUnaryReactor* CommandService::ExplainCommand(grpc::CallbackServerCon
   if (!Admit(backend_, *context, done)) return reactor;
   const absl::StatusOr<CommandId> id = ParseCommandId("id", request->id());
   if (!id.ok()) return done(id.status()), reactor;
-  backend_.engine.Read([this, id = *id, response, done](const hostq::manager::Queue& queue,
-                                                        const Now& now) {
-    const Command* live = queue.Find(id);
-    if (live == nullptr) {
-      return OnWorker(backend_, done, [this, id, response, done] {
-        const absl::StatusOr<Command> stored = backend_.store.GetCommand(id);
-        if (stored.ok()) *response->mutable_command() = ToProto(*stored);
-        done(stored.status());
+  backend_.engine.Read(
+      [this, id = *id, response, done](const hostq::manager::Queue& queue, const Now& now) {
+        const Command* live = queue.Find(id);
+        if (live == nullptr) {
+          return OnWorker(backend_, done, [this, id, response, done] {
+            const absl::StatusOr<Command> stored = backend_.store.GetCommand(id);
+            if (stored.ok()) *response->mutable_command() = ToProto(*stored);
+            done(stored.status());
+          });
+        }
+        *response->mutable_command() = ToProto(*live);
+        std::set<std::tuple<std::string, Reason, Reason>> seen;  // of parts
+        for (const CommandId each : queue.WithParts(id)) {
+          const Command& command = *queue.Find(each);
+          for (const Task& task : command.tasks) {
+            const auto finding = Explain(queue, command, task, now);
+            if (!finding) continue;
+            // Of parts those that are in trouble themselves, one for each sort of it.
+            const bool told =
+                each == id || (finding->stuck && finding->root_task.empty() &&
+                               seen.emplace(finding->node, finding->reason, finding->cause).second);
+            if (told) *response->add_findings() = ToProto(*finding);
+          }
+          if (response->findings_size() >= kMaxExplained) break;
+        }
+        done(absl::OkStatus());
       });
-    }
-    *response->mutable_command() = ToProto(*live);
-    for (const CommandId each : queue.WithParts(id)) {
-      const Command& command = *queue.Find(each);
-      for (const Task& task : command.tasks) {
-        const auto finding = Explain(queue, command, task, now);
-        // Of parts those that are in trouble themselves.
-        const bool told = each == id || (finding && finding->stuck && finding->root_task.empty());
-        if (finding && told) *response->add_findings() = ToProto(*finding);
-      }
-      if (response->findings_size() >= kMaxExplained) break;
-    }
-    done(absl::OkStatus());
-  });
   return reactor;
 }
 

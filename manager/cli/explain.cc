@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/text.h"
+#include "manager/cli/progress.h"
 #include "manager/cli/table.h"
 #include "manager/cli/words.h"
 
@@ -97,7 +98,7 @@ std::string RenderFinished(const v1::Command& command, const std::string& node, 
   }
   out += ".\n";
   if (command.state() == v1::Command::SUCCEEDED) {
-    return out + "Nothing is stuck, there is nothing to do.\n";
+    return out + "Nothing of it is stuck, there is nothing to do for it.\n";
   }
   absl::StrAppend(&out, RenderFailures(command, node, view),
                   "\nEvery attempt with its steps: hostq command show ", Clean(command.id()), "\n");
@@ -265,7 +266,15 @@ std::string RenderExplanation(const v1::ExplainCommandResponse& response, const 
   std::string out = absl::StrCat(Paint(Clean(command.id()), Colour::kBold, view.colour), "  ",
                                  TitleOf(command), ", by ", Clean(command.actor()), ", ",
                                  AgeOf(command.create_time(), view.now), " ago\n");
-  if (command.state() != v1::Command::ACTIVE) return out + RenderFinished(command, node, view);
+  if (command.state() != v1::Command::ACTIVE) {
+    out += RenderFinished(command, node, view);
+    if (response.findings().empty()) return out;
+    out += "But what it made is not so any more:\n";
+    for (const v1::Finding& finding : response.findings()) {
+      absl::StrAppend(&out, "\n", RenderFinding(finding, view));
+    }
+    return out;
+  }
 
   std::vector<const v1::Finding*> findings;
   for (const v1::Finding& finding : response.findings()) {
@@ -274,7 +283,9 @@ std::string RenderExplanation(const v1::ExplainCommandResponse& response, const 
   const auto stuck = static_cast<size_t>(
       std::count_if(findings.begin(), findings.end(),
                     [](const v1::Finding* finding) { return finding->stuck(); }));
-  absl::StrAppend(&out, CountText(command), stuck == 0 ? ". " : ", ");
+  absl::StrAppend(&out, CountText(command),
+                  command.has_parts() ? ", " + PartsText(command.parts()) : "",
+                  stuck == 0 ? ". " : ", ");
   if (stuck > 0) {
     out += Paint(absl::StrCat(stuck, " stuck"), Colour::kRed, view.colour) + ".\n";
   } else if (!node.empty() && findings.empty()) {

@@ -53,6 +53,16 @@ absl::StatusOr<std::string> NewestOn(Tool& tool, const std::string& key) {
                    absl::StrCat("there never was a command on ", key));
 }
 
+// What somebody has changed on the nodes since a command that has finished.
+absl::Status AddDrift(Tool& tool, v1::ExplainCommandResponse& response) {
+  HOSTQ_ASSIGN_OR_RETURN(const v1::ListFindingsResponse all, tool.client().ListFindings({}));
+  for (const v1::Finding& finding : all.findings()) {
+    const bool same = finding.resource_key() == response.command().resource_key();
+    if (same && finding.command_id().empty()) *response.add_findings() = finding;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int> Explain(Tool& tool, const ExplainOptions& options) {
   TaskName target = SplitTask(options.what);
   const std::string key = KeyOf(options.what);
@@ -70,6 +80,9 @@ absl::StatusOr<int> Explain(Tool& tool, const ExplainOptions& options) {
       return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownCommand,
                        absl::StrCat("command ", target.command, " has no task on ", target.node));
     }
+  }
+  if (response.command().state() != v1::Command::ACTIVE) {
+    HOSTQ_RETURN_IF_ERROR(AddDrift(tool, response));
   }
   if (tool.json) {
     tool.PrintJson(response);

@@ -48,14 +48,15 @@ absl::StatusOr<int> Show(Tool& tool, const NodeOptions& options) {
   }
   const View view = MakeView(tool);
   tool.Print(RenderNode(node, view));
-  if (node.tasks_queued() + node.tasks_in_flight() == 0) return kDone;
   v1::ListFindingsRequest request;
   request.set_node(options.name);
   request.set_include_all(true);
   HOSTQ_ASSIGN_OR_RETURN(const v1::ListFindingsResponse findings,
                          tool.client().ListFindings(request));
   if (!findings.findings().empty()) {
-    tool.Print(absl::StrCat("\nUnfinished tasks\n\n", RenderStuck(findings, view)));
+    const bool tasks = node.tasks_queued() + node.tasks_in_flight() != 0;
+    tool.Print(absl::StrCat(tasks ? "\nUnfinished tasks\n\n" : "\nNot as it should be\n\n",
+                            RenderStuck(findings, view)));
   }
   return kDone;
 }
@@ -240,15 +241,24 @@ absl::StatusOr<int> Remove(Tool& tool, const NodeOptions& options) {
   tool.names = {{"NODE", options.name}};
   HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().GetNode(options.name));
   const bool here = node.state() == v1::Node::READY || node.state() == v1::Node::PAUSED;
-  if (!options.force && here) {
+  // With tasks that wait it is refused: then it is not drained first.
+  const bool drains = !options.force && here && node.tasks_queued() == 0;
+  if (drains) {
     bool done = false;
     HOSTQ_ASSIGN_OR_RETURN(const v1::Node drained, AwaitDrained(tool, options, done));
     if (!done) return PrintNotDrained(tool, drained);
   }
   const absl::StatusOr<v1::Balancing> balancing = tool.client().GetBalancing();
-  HOSTQ_ASSIGN_OR_RETURN(const v1::RemoveNodeResponse response, tool.client().RemoveNode(request));
+  const absl::StatusOr<v1::RemoveNodeResponse> response = tool.client().RemoveNode(request);
+  if (!response.ok()) {
+    if (drains) {
+      tool.Note(absl::StrCat(Clean(options.name), " stays paused; let it go on: hostq node resume ",
+                             Clean(options.name)));
+    }
+    return response.status();
+  }
   if (tool.json) {
-    tool.PrintJson(response);
+    tool.PrintJson(*response);
     return kDone;
   }
   // What is not known of these is left out: the node is removed all the same.

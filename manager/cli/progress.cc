@@ -278,6 +278,7 @@ std::string RenderCancellation(const v1::Command& command, const std::vector<v1:
     table.AddRow({{Clean(task.node()), Colour::kBold}, {StateText(task), ColourOf(task)}, what});
   }
   out += table.Render(view.width, view.colour, 2);
+  if (command.has_parts()) absl::StrAppend(&out, "  ", PartsText(command.parts()), "\n");
   if (active) absl::StrAppend(&out, "what it waits for: ", Next(command, "explain"), "\n");
   return out;
 }

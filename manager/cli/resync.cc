@@ -19,6 +19,7 @@ namespace {
 
 constexpr absl::Duration kLookEvery = absl::Milliseconds(300);
 constexpr absl::Duration kNoteEvery = absl::Seconds(5);
+constexpr absl::Duration kLookTimeout = absl::Minutes(2);
 
 struct ResyncOptions {
   std::string name;  // a domain, or a node
@@ -90,9 +91,14 @@ struct Found {
                {"NODE", Table::Fit::kCut},
                {"STEP", Table::Fit::kCut},
                {"WHAT", Table::Fit::kWrap}}};
+  // Changed, or would be.
   int lines = 0;
-  // Tasks of which nothing is known, because they have not ended or have failed.
-  int unknown = 0;
+  // Differences that somebody has to decide about.
+  int conflicts = 0;
+  // Tasks of which nothing is known: they have failed, or have not ended.
+  int failed = 0;
+  int waiting = 0;
+  bool none() const { return lines + conflicts + failed + waiting == 0; }
 };
 
 Found Read(const std::vector<v1::Command>& commands) {
@@ -101,10 +107,15 @@ Found Read(const std::vector<v1::Command>& commands) {
                             const std::string& step, const std::string& what) {
     found.table.AddRow({Clean(command.resource_key()), Clean(task.node()), Clean(step), what});
   };
+  bool whole_waits = false;
   for (const v1::Command& command : commands) {
     for (const v1::Task& task : command.tasks()) {
       if (task.outcome() != v1::Task::SUCCEEDED) {
-        ++found.unknown;
+        // Of a whole whose task waits the parts do, too.
+        const bool waits = !HasEnded(task);
+        if (waits && !command.part_of().empty() && whole_waits) continue;
+        whole_waits |= waits && command.has_parts();
+        ++(waits ? found.waiting : found.failed);
         add(command, task, "",
             absl::StrCat(StateText(task), ": hostq explain ", Clean(command.id())));
         continue;
@@ -113,8 +124,11 @@ Found Read(const std::vector<v1::Command>& commands) {
       if (task.attempts().empty() || command.has_parts()) continue;
       for (const v1::Step& step : task.attempts(task.attempts_size() - 1).steps()) {
         if (!step.warning() && !step.changed()) continue;
-        ++found.lines;
         const bool differs = step.reason() == v1::Reason::DIFFERS || step.changed();
+        // What the node's administrator wants so is told, and is none.
+        const bool wanted = step.reason() == v1::Reason::QUOTA_SWITCHED_OFF;
+        found.lines += differs;
+        found.conflicts += !differs && !wanted;
         add(command, task, step.name(),
             absl::StrCat(differs ? "" : ReasonText(step.reason()) + ": ", Clean(step.message())));
       }
@@ -123,8 +137,50 @@ Found Read(const std::vector<v1::Command>& commands) {
   return found;
 }
 
+// The last words.
+std::string Conclusion(const Found& found, bool apply, const v1::Command& command,
+                       absl::string_view again) {
+  std::string out;
+  if (found.failed > 0) {
+    absl::StrAppend(&out, found.failed, " could not be ", apply ? "put right" : "looked at",
+                    ": hostq explain says why.\n");
+  }
+  if (found.waiting > 0) {
+    absl::StrAppend(
+        &out, "Not finished in time",
+        apply ? absl::StrCat("; the work goes on: hostq command watch ", Clean(command.id()))
+              : "; what was not looked at by now is given up",
+        ".\n");
+  }
+  if (apply) {
+    absl::StrAppend(&out, found.lines, " changed");
+    if (found.conflicts > 0) absl::StrAppend(&out, "; ", found.conflicts, " not as it should be");
+    const bool well = found.conflicts + found.failed + found.waiting == 0;
+    absl::StrAppend(&out, well ? "; all is as it should be" : "", ".\n");
+    return out;
+  }
+  const int all = found.lines + found.conflicts;
+  if (all == 0) {
+    return found.none() ? absl::StrCat(out, "All is as it should be.\n") : out;
+  }
+  absl::StrAppend(&out, all, all == 1 ? " difference" : " differences", "; nothing was changed.");
+  if (found.lines > 0) absl::StrAppend(&out, " Put it right: ", again, " --apply");
+  if (found.conflicts > 0) {
+    absl::StrAppend(&out, found.lines > 0 ? "\n" : " ", "Somebody has to see to ", found.conflicts,
+                    found.lines > 0 ? " of them" : "",
+                    " first: docs/troubleshooting.md has each reason");
+  }
+  return absl::StrCat(out, "\n");
+}
+
 absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options,
-                           const v1::CreateCommandRequest& request, absl::string_view again) {
+                           v1::CreateCommandRequest request, absl::string_view again) {
+  absl::Duration timeout = options.timeout;
+  if (!options.apply) {
+    // A look that nobody waits for is none.
+    if (timeout == absl::InfiniteDuration()) timeout = kLookTimeout;
+    request.mutable_not_after()->set_seconds(absl::ToUnixSeconds(tool.now() + timeout) + 1);
+  }
   HOSTQ_ASSIGN_OR_RETURN(const v1::CreateCommandResponse response,
                          tool.client().CreateCommand(request));
   v1::Command command = response.command();
@@ -134,41 +190,26 @@ absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options,
                            parts == 1 ? " thing" : " things", " on ", Clean(options.name), ", ",
                            Clean(command.id()), " ..."));
   }
-  HOSTQ_ASSIGN_OR_RETURN(const bool in_time, Await(tool, command, options.timeout));
+  HOSTQ_ASSIGN_OR_RETURN(const bool in_time, Await(tool, command, timeout));
   std::vector<v1::Command> commands = {command};
   HOSTQ_ASSIGN_OR_RETURN(const std::vector<v1::Command> parts, PartsOf(tool, command, false));
   for (const v1::Command& part : parts) {
     HOSTQ_ASSIGN_OR_RETURN(commands.emplace_back(), tool.client().GetCommand(part.id()));
   }
   const Found found = Read(commands);
-  const int code = !in_time                            ? kTimedOut
-                   : found.unknown > 0                 ? kCommandFailed
-                   : options.apply || found.lines == 0 ? kDone
-                                                       : kCommandFailed;
+  const bool well = found.failed + found.conflicts == 0 && (options.apply || found.lines == 0);
+  const int code = !in_time ? kTimedOut : well ? kDone : kCommandFailed;
   if (tool.json) {
     v1::ListCommandsResponse all;
     for (v1::Command& each : commands) *all.add_commands() = std::move(each);
     tool.PrintJson(all);
     return code;
   }
-  if (found.lines + found.unknown > 0) {
+  if (!found.table.empty()) {
     tool.Print(found.table.Render(tool.terminal.width, tool.terminal.colour));
     tool.Print("\n");
   }
-  if (found.unknown > 0) {
-    tool.Print(absl::StrCat(found.unknown, " could not be ",
-                            options.apply ? "put right" : "looked at",
-                            ": hostq explain says why.\n"));
-  }
-  if (options.apply) {
-    tool.Print(absl::StrCat(found.lines, " changed",
-                            found.unknown == 0 ? "; all is as it should be" : "", ".\n"));
-  } else if (found.lines > 0) {
-    tool.Print(absl::StrCat(found.lines, found.lines == 1 ? " difference" : " differences",
-                            "; nothing was changed. Put it right: ", again, " --apply\n"));
-  } else if (found.unknown == 0) {
-    tool.Print("All is as it should be.\n");
-  }
+  tool.Print(Conclusion(found, options.apply, command, again));
   return code;
 }
 
@@ -191,7 +232,8 @@ absl::StatusOr<int> ResyncNode(Tool& tool, const ResyncOptions& options) {
 
 void AddOptions(CLI::App& leaf, ResyncOptions& options) {
   leaf.add_flag("--apply", options.apply, "put right what differs; without it nothing is changed");
-  AddSpan(leaf, "--timeout", options.timeout, "give up waiting after this long (the work goes on)");
+  AddSpan(leaf, "--timeout", options.timeout,
+          "give up waiting after this long (with --apply the work goes on; without it: 2m)");
 }
 
 }  // namespace

@@ -148,6 +148,8 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
   if (!looks || old == nullptr || !steps.ParseFromString(attempt.steps)) {
     return changes;
   }
+  // One that was given up says nothing of a node that is in service.
+  if (attempt.reason == Reason::kInterrupted && old->admitted()) return changes;
   storage::v1::Node row = *old;
   v1::Node& node = *row.mutable_node();
   node.clear_checks();

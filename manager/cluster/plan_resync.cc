@@ -26,9 +26,10 @@ absl::StatusOr<PlannedCommand> Cluster::PlanResyncAccount(const v1::ResyncAccoun
   HOSTQ_ASSIGN_OR_RETURN(const std::string domain, NormalDomain("domain", request.domain()));
   HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> named,
                          NamedNodes(nodes, {v1::Node::APP, v1::Node::STORAGE}));
+  // Each node for itself: what one cannot put right does not keep the others from it.
   std::vector<PlannedTask> tasks = InOneStage(named);
   if (named.empty()) {
-    HOSTQ_ASSIGN_OR_RETURN(tasks, AccountTasks(Order::kStorageFirst));
+    HOSTQ_ASSIGN_OR_RETURN(tasks, AccountTasks(Order::kTogether));
   }
   return ResyncAccountOn(*FindAccount(domain), std::move(tasks), request.apply());
 }

@@ -204,6 +204,18 @@ void Queue::NodeChecked(const NodeCheck& check, const Now& now, Changes& out) {
   Dispatch(now, out);
 }
 
+void Queue::RetryParked(const std::string& node, const std::string& resource_key, const Now& now,
+                        Changes& out) {
+  const auto lane = lanes_.find({node, resource_key});
+  if (lane == lanes_.end()) return;
+  const Ref front = FindRef(*lane->second.begin(), node);
+  const bool ails = front.task->phase == Phase::kParked &&
+                    InfoOf(front.task->reason).reason_class == ReasonClass::kEnvironment;
+  if (!ails) return;
+  Move(front, Phase::kQueued, kManager, now, out);
+  Dispatch(now, out);
+}
+
 void Queue::RemoveNode(absl::string_view name, const Now& now, absl::string_view actor,
                        Changes& out) {
   NodeState* node = MutableNode(name);

@@ -110,6 +110,9 @@ class Queue {
   // tasks are parked for their environment: what a check covers, or what is due to be tried again
   // without one.
   std::vector<std::string> NodesToCheck(const Now& now);
+  // The task in front on this node and key goes on if it is parked for its node's environment.
+  void RetryParked(const std::string& node, const std::string& resource_key, const Now& now,
+                   Changes& out);
   // Ends its session and cancels its unfinished tasks.
   void RemoveNode(absl::string_view name, const Now& now, absl::string_view actor, Changes& out);
 

@@ -156,7 +156,13 @@ void Engine::FollowUp(const Now& now) {
 void Engine::CheckNodes(const Now& now) {
   for (const std::string& name : queue_->NodesToCheck(now)) {
     std::optional<PlannedCommand> plan = resources_.CheckNode(*queue_->FindNode(name));
-    if (plan && !queue_->Busy(name, plan->resource_key)) EnqueueOwn(*std::move(plan), now);
+    if (!plan) continue;
+    if (queue_->Busy(name, plan->resource_key)) {
+      // A look that is parked itself is what everybody waits for.
+      queue_->RetryParked(name, plan->resource_key, now, changes_);
+    } else {
+      EnqueueOwn(*std::move(plan), now);
+    }
   }
 }
 

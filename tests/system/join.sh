@@ -123,6 +123,26 @@ in_the_way() {
   check_soon 20 "and the balancer sends it requests" in_turn
 }
 
+# Found by a tester: each of these held the join up for ever.
+late() {
+  chapter "The executor starts late, and a quota is changed meanwhile"
+  hostq node remove web2 --timeout 60s >/dev/null
+  wipe web2
+  run enroll_node web2 app 203.0.113.3
+  daemon web2 agent start
+  check_soon 30 "the executor is missed" preflight_says EXECUTOR_UNAVAILABLE
+  hostq account set-quota one.example --quota 12MiB >/dev/null
+  sleep 3
+  daemon web2 executor start
+  local id
+  id=$(command_of web2)
+  check_soon 60 "it goes on by itself, and succeeds" is_done "$id"
+  check_soon 20 "the quota is changed everywhere" nothing_waits
+  check_soon 20 "and the balancer sends it requests" in_turn
+}
+preflight_says() { hostq stuck --all | grep "$1"; }
+nothing_waits() { hostq command list --output json | jq -e '(.commands // []) == []'; }
+
 interrupted() {
   chapter "The manager is killed while a node is brought up"
   hostq node remove web2 --timeout 60s >/dev/null
@@ -158,6 +178,7 @@ in_use
 joining
 leaving
 in_the_way
+late
 interrupted
 cancelled
 story_end

@@ -423,6 +423,20 @@ TEST_F(ResyncAccountTest, ALookTellsEveryDifferenceAndChangesNone) {
   }
 }
 
+// Found by a tester: a node joined, the quota was changed meanwhile, and what would have told the
+// node so waited behind the resync that did not succeed for it.
+TEST_F(ResyncAccountTest, ALimitThatWasChangedSinceDoesNotHoldUpAnAppNode) {
+  CreateEverywhere();
+  server().limits[2001] = 12LL << 30;
+  app.user_table.clear();
+  const Outcome outcome = RunWork(Resync(true), kApp, app);
+  EXPECT_EQ(outcome.reason, Reason::kNone);
+  EXPECT_EQ(outcome.steps.at("quota").reason, Reason::kQuotaMismatch) << "and is told";
+  EXPECT_TRUE(app.user_table.contains("exampleco"));
+  RunWork(Resync(true), kStorage, storage);
+  EXPECT_EQ(server().limits[2001], 10LL << 30) << "a storage node sets it";
+}
+
 TEST_F(ResyncAccountTest, ASuspendedAccountStaysSuspended) {
   CreateEverywhere();
   Account().set_suspended(true);

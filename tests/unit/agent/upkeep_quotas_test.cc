@@ -83,6 +83,25 @@ TEST_F(UpkeepQuotasTest, EachInItsTurnWithinTheRoundAndOneAtATime) {
   EXPECT_FALSE(work.resync_account().apply());
 }
 
+// Found by a tester: the first one's turn was set for one account, and those that came meanwhile
+// waited for it.
+TEST_F(UpkeepQuotasTest, WhatComesLaterDoesNotWaitForTheRoundOfOne) {
+  Keep("a");
+  EXPECT_THAT(Advance(), ElementsAre("look a"));
+  Ends("look a");
+  Keep("b");
+  Keep("c");
+  std::vector<std::string> looked;
+  for (int second = 0; second < 50; ++second) {
+    clock.Advance(absl::Seconds(1));
+    for (const std::string& what : Advance()) {
+      looked.push_back(what);
+      Ends(what);
+    }
+  }
+  EXPECT_THAT(looked, testing::IsSupersetOf({"look b", "look c"}));
+}
+
 TEST_F(UpkeepQuotasTest, ThousandsInAMinuteAndMoreTakeLonger) {
   for (int i = 0; i < 2500; ++i) Keep(absl::StrCat("n", 10000 + i));
   std::set<std::string> seen;

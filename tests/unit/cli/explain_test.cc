@@ -102,7 +102,7 @@ TEST(ExplainTest, NothingIsStuckWhenFinished) {
                 Response(testing::SucceedingCommand("01jd4n7zq8w3a", kNow).back(), {}), "", At80()),
             "01jd4n7zq8w3a  create_account on account/done.example, by root, 4m40s ago\n"
             "It has finished: SUCCEEDED at 2023-11-14 22:08:52, after 12s.\n"
-            "Nothing is stuck, there is nothing to do.\n");
+            "Nothing of it is stuck, there is nothing to do for it.\n");
 }
 
 TEST(ExplainTest, FailedCommandSaysWhatFailed) {

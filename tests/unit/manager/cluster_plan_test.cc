@@ -115,7 +115,7 @@ TEST_F(ClusterPlanTest, ResyncTakesNodesAndChangesNoRow) {
   Example();
   const uint64_t generation = Account("example.com").generation();
   EXPECT_EQ(SummaryOf("resync_account { domain: 'Example.COM' }"),
-            "resync_account account/example.com: 0:storage1 1:web1 1:web2");
+            "resync_account account/example.com: 0:storage1 0:web1 0:web2");
   EXPECT_TRUE(
       Work("resync_account { domain: 'example.com' apply: true }").resync_account().apply());
   EXPECT_EQ(Account("example.com").generation(), generation);

@@ -153,6 +153,24 @@ TEST_F(QueuePartsTest, AreFoundAgainAfterAStart) {
   EXPECT_THAT(finished[1].parts, ElementsAre(Pair(CommandState::kSucceeded, 3)));
 }
 
+// Found by a tester: the look was parked for want of an executor, and everything waited for a look.
+TEST(QueueAdmissionTest, ALookThatIsParkedItselfGoesOn) {
+  QueueHarness h;
+  h.AddNode("web1", false);
+  h.Connect("web1");
+  const CommandId look = h.Submit("node/preflight", {{"web1", 0}}, {.needs_ready = false});
+  const auto retry = [&](Changes& out) {
+    h.queue.RetryParked("web1", "node/preflight", h.now, out);
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(h.Do(retry).ok());
+  EXPECT_EQ(h.LeaseOf(look, "web1").attempt, 1) << "it is under way";
+  h.Result(h.LeaseOf(look, "web1"), Reason::kExecutorUnavailable);
+  ASSERT_EQ(h.PhaseOf(look, "web1"), Phase::kParked);
+  EXPECT_TRUE(h.Do(retry).ok());
+  EXPECT_EQ(h.LeaseOf(look, "web1").attempt, 2);
+}
+
 TEST(QueueAdmissionTest, ANodeThatHasNotPassedIsLookedAtAgain) {
   QueueHarness h;
   h.AddNode("web1", false);
