@@ -119,6 +119,7 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
   const std::unique_ptr<Host> host = MakeRealHost({});
   options.upkeep.look = [&host](const Kept& kept) { return FindDrift(*host, kept); };
   options.upkeep.repair = config.policy.repair;
+  options.upkeep.preflight_interval = config.preflight_interval;
   options.process_id = absl::StrCat(absl::Hex(RandomSeed(), absl::kZeroPad16));
   SeededRandom random(RandomSeed());
   SessionLogic logic(options, MakePlanner(policy), **journal, SystemClock(), random);

@@ -3,21 +3,6 @@
 #include "agent/actions/steps.h"
 
 namespace hostq::agent {
-namespace {
-
-// The step as a look: it changes nothing, what it finds stops nobody, and the next one looks too.
-Step Compared(Step step) {
-  step.independent = true;
-  step.run = [run = std::move(step.run)](Host& host) {
-    StepResult result = run(*MakeComparingHost(host));
-    result.warning = result.reason != Reason::kNone;
-    return result;
-  };
-  return step;
-}
-
-}  // namespace
-
 // A limit is the storage nodes' business: while this waited it may have been changed, and the
 // command that tells this node so waits behind this one.
 Step WithoutLimit(Step step) {

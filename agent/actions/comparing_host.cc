@@ -218,4 +218,14 @@ std::unique_ptr<Host> MakeComparingHost(Host& host) {
   return std::make_unique<ComparingHost>(host);
 }
 
+Step Compared(Step step) {
+  step.independent = true;
+  step.run = [run = std::move(step.run)](Host& host) {
+    StepResult result = run(*MakeComparingHost(host));
+    result.warning = result.reason != Reason::kNone;
+    return result;
+  };
+  return step;
+}
+
 }  // namespace hostq::agent

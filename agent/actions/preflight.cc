@@ -34,8 +34,4 @@ Plan PlanPreflight(const v1::Preflight& work, const Roles& roles, const Policy& 
   return steps;
 }
 
-Plan PlanResyncNode(const v1::ResyncNode& work, const Roles& roles, const Policy& policy) {
-  return PlanPreflight(work.preflight(), roles, policy);
-}
-
 }  // namespace hostq::agent

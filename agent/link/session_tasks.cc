@@ -334,10 +334,33 @@ void SessionLogic::TellDrift() {
   }
 }
 
+namespace {
+
+bool Looks(const Upkeep::Repair& repair) {
+  return repair.purpose == Upkeep::Purpose::kQuotaLook ||
+         repair.purpose == Upkeep::Purpose::kPreflight;
+}
+
+// Nothing if the preflight did not get to the end.
+std::optional<std::vector<Deviation>> FailedChecks(const v1::Result& result) {
+  std::vector<Deviation> failed;
+  for (const v1::StepResult& step : result.steps()) {
+    if (step.warning() || step.skipped()) continue;
+    if (step.reason() == hostq::v1::Reason::CODE_UNSPECIFIED) continue;
+    failed.push_back(
+        {absl::StrCat("check/", step.name()), static_cast<Reason>(step.reason()), step.message()});
+  }
+  const bool ended = result.reason() == hostq::v1::Reason::CODE_UNSPECIFIED || !failed.empty();
+  if (!ended) return std::nullopt;
+  return failed;
+}
+
+}  // namespace
+
 void SessionLogic::RunRepair(const Upkeep::Repair& repair) {
   Assignment assignment;
   assignment.lease.task_id =
-      absl::StrCat(repair.quota_look ? "look at " : "put back ", repair.item.kind, " ", repair.key);
+      absl::StrCat(Looks(repair) ? "look at " : "put back ", repair.item.kind, " ", repair.key);
   assignment.resource_key = repair.key;
   assignment.kind = repair.item.kind;
   assignment.work = repair.item.work;
@@ -345,8 +368,9 @@ void SessionLogic::RunRepair(const Upkeep::Repair& repair) {
   assignment.timeout = kDefaultTimeout;
   repairs_[assignment.lease.task_id] = repair;
   if (auto steps = PlanWork(assignment); steps.ok()) {
-    const std::set<std::string> wanted =
-        repair.quota_look ? std::set<std::string>{"quota"} : StepsFor(repair.item);
+    const std::set<std::string> wanted = repair.purpose == Upkeep::Purpose::kQuotaLook
+                                             ? std::set<std::string>{"quota"}
+                                             : StepsFor(repair.item);
     std::erase_if(*steps, [&](const StepPlan& step) {
       return !wanted.empty() && !wanted.contains(step.name);
     });
@@ -363,9 +387,11 @@ void SessionLogic::OnOwnFinished(const Assignment& assignment, const v1::Result&
   const auto found = repairs_.find(assignment.lease.task_id);
   const Upkeep::Repair repair = std::move(found->second);
   repairs_.erase(found);
+  if (repair.purpose == Upkeep::Purpose::kPreflight) return upkeep_.OnChecked(FailedChecks(result));
   Reason reason = static_cast<Reason>(result.reason());
   std::string message = result.message();
-  if (repair.quota_look && reason == Reason::kNone && result.steps_size() > 0) {
+  if (repair.purpose == Upkeep::Purpose::kQuotaLook && reason == Reason::kNone &&
+      result.steps_size() > 0) {
     reason = static_cast<Reason>(result.steps(0).reason());  // a warning
     message = result.steps(0).message();
   }

@@ -1,5 +1,7 @@
 #include "agent/upkeep/kept.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "agent/actions/steps.h"
 #include "agent/executor/planner.h"
@@ -21,14 +23,21 @@ KeptItem ItemOf(std::string kind, const v1::Work& work, std::vector<std::string>
   return {std::move(kind), work.SerializeAsString(), std::move(roles)};
 }
 
+std::vector<std::string> NamesOf(const Roles& roles) {
+  std::vector<std::string> names;
+  if (roles.app) names.push_back("app");
+  if (roles.storage) names.push_back("storage");
+  if (roles.balancer) names.push_back("balancer");
+  return names;
+}
+
 std::pair<std::string, KeptItem> KeptAddress(const std::string& address, const Balancers& balancers,
                                              const Roles& roles) {
   v1::Work work;
   work.mutable_bind_address()->set_address(address);
   *work.mutable_bind_address()->mutable_balancers() = balancers;
-  std::vector<std::string> names = {"app"};
-  if (roles.balancer) names.push_back("balancer");
-  return {AddressKey(address), ItemOf("bind_address", work, std::move(names))};
+  return {AddressKey(address),
+          ItemOf("bind_address", work, NamesOf({.app = true, .balancer = roles.balancer}))};
 }
 
 // A balancer's are kept with its services.
@@ -48,14 +57,12 @@ std::string AccountKey(const v1::Account& account) {
 void KeepAccount(v1::Account account, const Roles& roles,
                  std::vector<std::pair<std::string, KeptItem>>& kept) {
   if (!roles.app && !roles.storage) return;
-  std::vector<std::string> names;
-  if (roles.app) names.push_back("app");
-  if (roles.storage) names.push_back("storage");
   v1::Work work;
   work.mutable_resync_account()->set_apply(true);
   *work.mutable_resync_account()->mutable_account() = std::move(account);
   const std::string key = AccountKey(work.resync_account().account());
-  kept.emplace_back(key, ItemOf("resync_account", work, std::move(names)));
+  kept.emplace_back(
+      key, ItemOf("resync_account", work, NamesOf({.app = roles.app, .storage = roles.storage})));
 }
 
 // The kept account with what a command has changed of it: of the rest the command says what is
@@ -68,6 +75,13 @@ void ChangeAccount(const v1::Account& told, const Roles& roles, const Kept& befo
   if (found == before.end() || !work.ParseFromString(found->second.work)) return;
   change(*work.mutable_resync_account()->mutable_account());
   KeepAccount(work.resync_account().account(), roles, kept);
+}
+
+void KeepPreflight(const v1::Preflight& passed, const Roles& roles,
+                   std::vector<std::pair<std::string, KeptItem>>& kept) {
+  v1::Work work;
+  *work.mutable_preflight() = passed;
+  kept.emplace_back(kPreflightKey, ItemOf("preflight", work, NamesOf(roles)));
 }
 
 std::pair<std::string, KeptItem> KeptBalancing(const v1::BalancingTable& table) {
@@ -124,6 +138,12 @@ std::vector<std::pair<std::string, KeptItem>> KeptAfter(const v1::Work& work, co
     case v1::Work::kUnsuspendAccount:
       ChangeAccount(work.unsuspend_account().account(), roles, before, kept,
                     [](v1::Account& account) { account.set_suspended(false); });
+      break;
+    case v1::Work::kPreflight:
+      KeepPreflight(work.preflight(), roles, kept);
+      break;
+    case v1::Work::kResyncNode:
+      KeepPreflight(work.resync_node().preflight(), roles, kept);
       break;
     default:
       break;
@@ -182,6 +202,32 @@ std::optional<KeptItem> QuotaLook(const KeptItem& item) {
   if (!StepsFor(item).contains("quota") || !work.ParseFromString(item.work)) return std::nullopt;
   work.mutable_resync_account()->set_apply(false);
   return ItemOf(item.kind, work, item.roles);
+}
+
+std::optional<KeptItem> PreflightLook(const Kept& kept) {
+  const auto passed = kept.find(kPreflightKey);
+  v1::Work look;
+  if (passed == kept.end() || !look.ParseFromString(passed->second.work)) return std::nullopt;
+  v1::Preflight& preflight = *look.mutable_preflight();
+  preflight.clear_shares();
+  preflight.clear_addresses();
+  const bool serves = RolesFromNames(passed->second.roles).storage;
+  std::map<std::string, v1::Share> shares;
+  for (const auto& [key, item] : kept) {
+    v1::Work work;
+    if (!work.ParseFromString(item.work)) continue;
+    if (work.has_mount_share()) {
+      shares[work.mount_share().share().name()] = work.mount_share().share();
+    } else if (work.has_bind_address()) {
+      preflight.add_addresses(work.bind_address().address());
+    } else if (serves && work.resync_account().account().has_share()) {
+      // It does not mount what it serves: its accounts tell which that are.
+      const v1::Share& share = work.resync_account().account().share();
+      shares[share.name()] = share;
+    }
+  }
+  for (auto& [name, share] : shares) *preflight.add_shares() = std::move(share);
+  return ItemOf("preflight", look, passed->second.roles);
 }
 
 std::optional<KeptItem> Undo(const KeptItem& item) {

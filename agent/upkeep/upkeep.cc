@@ -15,22 +15,39 @@ namespace {
 // As in the protocol.
 constexpr int kMostTold = 100;
 
+void LogDeviation(const char* what, const Deviation& deviation) {
+  LogWarning(what, {{"resource_key", deviation.resource_key},
+                    {"reason", NameOf(deviation.reason)},
+                    {"message", deviation.message}});
+}
+
 }  // namespace
 
 Upkeep::Upkeep(UpkeepOptions options, Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       next_look_(clock.Monotonic()),
-      next_quota_look_(clock.Monotonic()) {}
+      next_quota_look_(clock.Monotonic()),
+      next_preflight_(absl::InfiniteDuration()) {}
 
 void Upkeep::Load(Kept kept) {
   for (const auto& [key, item] : kept) Keep(key, item);
+  // The machine may have been started with another kernel, or without its settings.
+  if (kept_.contains(kPreflightKey)) PreflightIn(options_.soon);
+}
+
+void Upkeep::PreflightIn(absl::Duration delay) {
+  next_preflight_ = clock_.Monotonic() + std::min(delay, options_.preflight_interval);
 }
 
 bool Upkeep::Keep(const std::string& key, const KeptItem& item) {
   const auto kept = kept_.find(key);
   if (kept != kept_.end() && IsOutdated(item, kept->second)) return false;
   kept_[key] = item;
+  if (key == kPreflightKey) {  // it has just been passed
+    if (!std::exchange(failed_checks_, {}).empty()) tell_ = true;
+    PreflightIn(options_.preflight_interval);
+  }
   if (StepsFor(item).contains("quota") && quotas_.insert(key).second) {
     // The more there are, the sooner is the next one's turn.
     next_quota_look_ = std::min(next_quota_look_, clock_.Monotonic() + QuotaPause());
@@ -79,10 +96,31 @@ void Upkeep::Look(const std::set<std::string>& changing) {
   for (const Deviation* deviation : fresh) Found(*deviation, false);
 }
 
+void Upkeep::OnChecked(std::optional<std::vector<Deviation>> failed) {
+  preflight_runs_ = false;
+  if (!kept_.contains(kPreflightKey)) return;
+  PreflightIn(!failed || !failed->empty() ? options_.soon : options_.preflight_interval);
+  if (!failed) return;
+  std::map<std::string, Open> now_failed;
+  for (Deviation& deviation : *failed) {
+    const auto known = failed_checks_.find(deviation.resource_key);
+    const bool same =
+        known != failed_checks_.end() && known->second.deviation.reason == deviation.reason;
+    if (same) {
+      now_failed.insert(*known);
+      continue;
+    }
+    LogDeviation("the node would not pass its preflight any more", deviation);
+    tell_ = true;
+    const std::string key = deviation.resource_key;
+    now_failed[key] = {std::move(deviation), clock_.Monotonic(), 0, {}, false};
+  }
+  if (now_failed.size() != failed_checks_.size()) tell_ = true;
+  failed_checks_ = std::move(now_failed);
+}
+
 void Upkeep::Found(const Deviation& deviation, bool quota) {
-  LogWarning("the node is not as it was told to be", {{"resource_key", deviation.resource_key},
-                                                      {"reason", NameOf(deviation.reason)},
-                                                      {"message", deviation.message}});
+  LogDeviation("the node is not as it was told to be", deviation);
   const absl::Duration now = clock_.Monotonic();
   open_[deviation.resource_key] = {deviation, now, 0, now, quota};
   tell_ = true;
@@ -104,7 +142,7 @@ std::optional<Upkeep::Repair> Upkeep::NextQuotaLook() {
     last_quota_ = *key;
     const auto look = QuotaLook(kept_.at(*key));
     if (!look) return std::nullopt;
-    return Repair{*key, *look, false, true};
+    return Repair{*key, *look, Purpose::kQuotaLook};
   }
   return std::nullopt;
 }
@@ -144,24 +182,33 @@ std::vector<Upkeep::Repair> Upkeep::Advance(const std::set<std::string>& changin
       repairs.push_back(*std::move(look));
     }
   }
+  if (!preflight_runs_ && now >= next_preflight_) {
+    if (auto look = PreflightLook(kept_)) {
+      preflight_runs_ = true;
+      repairs.push_back({kPreflightKey, *std::move(look), Purpose::kPreflight});
+    } else {
+      next_preflight_ = absl::InfiniteDuration();
+    }
+  }
   return repairs;
 }
 
 std::optional<Upkeep::Repair> Upkeep::OnRepaired(const Repair& repair, Reason failure,
                                                  const std::string& message) {
   running_.erase(repair.key);
-  if (repair.quota_look) {
+  if (repair.purpose == Purpose::kQuotaLook) {
     quota_look_runs_ = false;
     OnQuotaSeen(repair, failure, message);
     return std::nullopt;
   }
-  if (repair.undo) return std::nullopt;  // what is missing now, the next look sees
+  if (repair.purpose == Purpose::kUndo)
+    return std::nullopt;  // what is missing now, the next look sees
   const auto found = open_.find(repair.key);
   if (!kept_.contains(repair.key)) {
     const auto undo = Undo(repair.item);
     if (failure != Reason::kNone || !undo) return std::nullopt;
     running_.insert(repair.key);
-    return Repair{repair.key, *undo, true};
+    return Repair{repair.key, *undo, Purpose::kUndo};
   }
   if (found == open_.end()) return std::nullopt;
   Open& open = found->second;
@@ -188,6 +235,7 @@ std::optional<Upkeep::Repair> Upkeep::OnRepaired(const Repair& repair, Reason fa
 absl::Duration Upkeep::NextWake() const {
   if (!options_.look) return absl::InfiniteDuration();
   absl::Duration next = next_look_;
+  if (!preflight_runs_) next = std::min(next, next_preflight_);
   if (!quota_look_runs_ && !quotas_.empty()) next = std::min(next, next_quota_look_);
   if (!options_.repair || running_.size() >= static_cast<size_t>(options_.repairs_at_once)) {
     return next;
@@ -212,11 +260,13 @@ std::optional<v1::Drift> Upkeep::TakeNews() {
   if (!tell_) return std::nullopt;
   tell_ = false;
   v1::Drift drift;
-  for (const auto& [key, open] : open_) {
-    if (drift.open_size() == kMostTold) break;
-    *drift.add_open() = ToProto(open);
+  for (const auto* all : {&failed_checks_, &open_}) {
+    for (const auto& [key, open] : *all) {
+      if (drift.open_size() == kMostTold) break;
+      *drift.add_open() = ToProto(open);
+    }
   }
-  drift.set_open_count(static_cast<int32_t>(open_.size()));
+  drift.set_open_count(static_cast<int32_t>(failed_checks_.size() + open_.size()));
   drift.set_repairs(options_.repair);
   for (v1::Deviation& deviation : std::exchange(repaired_, {})) {
     *drift.add_repaired() = std::move(deviation);

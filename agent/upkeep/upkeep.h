@@ -31,11 +31,15 @@ struct UpkeepOptions {
   // more than 2,500 accounts it takes longer.
   absl::Duration quota_round = absl::Seconds(50);
   absl::Duration shortest_quota_pause = absl::Milliseconds(20);
+  // Between two preflights of the node's own; sooner while a check fails, and after the start.
+  absl::Duration preflight_interval = absl::Minutes(5);
+  absl::Duration soon = absl::Seconds(30);
 };
 
 // Keeps what the node was told to have: looks at the start and every interval, says what to run to
 // put it back, and what the manager is to be told. Quotas, which only the executor can see, are
-// looked at one after the other, evenly. Independent of the manager: a node that has been
+// looked at one after the other, evenly. Now and then the node goes through the preflight that it
+// has passed, and tells which checks fail now. Independent of the manager: a node that has been
 // rebooted gets its part again while the manager is away. Pure but for `look`. Belongs to one
 // thread.
 class Upkeep {
@@ -49,11 +53,16 @@ class Upkeep {
   bool Keep(const std::string& key, const KeptItem& item);
   void Drop(const std::string& key);
 
+  enum class Purpose {
+    kPutBack,
+    kUndo,       // takes away what was put back too late
+    kQuotaLook,  // changes nothing: only the step "quota" of it is to be run
+    kPreflight,  // answered by OnChecked
+  };
   struct Repair {
     std::string key;
     KeptItem item;
-    bool undo = false;        // takes away what was put back too late
-    bool quota_look = false;  // changes nothing: only the step "quota" of it is to be run
+    Purpose purpose = Purpose::kPutBack;
   };
   // Looks if it is time, and says what is to be run now; each is answered by OnRepaired.
   // `changing`: what tasks are about to change, of which nothing can be said just now, and which
@@ -64,6 +73,9 @@ class Upkeep {
   // that was dropped while it was put back.
   std::optional<Repair> OnRepaired(const Repair& repair, Reason failure,
                                    const std::string& message);
+  // What the checks of the node's own preflight found, by their names in Deviation::resource_key;
+  // nullopt: it did not get to the end.
+  void OnChecked(std::optional<std::vector<Deviation>> failed);
   absl::Duration NextWake() const;
 
   // What the manager has not been told; nothing if it knows everything.
@@ -80,6 +92,8 @@ class Upkeep {
     bool quota = false;  // not for Look to see
   };
   void Found(const Deviation& deviation, bool quota);
+  // Or sooner, if the interval is shorter.
+  void PreflightIn(absl::Duration delay);
   void OnQuotaSeen(const Repair& look, Reason seen, const std::string& message);
   std::optional<Repair> NextQuotaLook();
   absl::Duration QuotaPause() const;
@@ -98,7 +112,10 @@ class Upkeep {
   std::string last_quota_;            // that was looked at
   absl::Duration next_quota_look_;
   bool quota_look_runs_ = false;
-  std::vector<v1::Deviation> repaired_;  // not told yet
+  absl::Duration next_preflight_;
+  bool preflight_runs_ = false;
+  std::map<std::string, Open> failed_checks_;  // by "check/ID"; nothing can be put back
+  std::vector<v1::Deviation> repaired_;        // not told yet
   bool tell_ = false;
 };
 

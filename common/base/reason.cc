@@ -112,6 +112,10 @@ constexpr ReasonInfo kReasons[] = {
      "on the copy: systemctl disable --now hostq-agent; rm -r /var/lib/hostq/agent; and make the "
      "key that it had void: hostq node rejoin NODE; run the line that it prints on NODE, then "
      "restart hostq-agent there"},
+    {Reason::kAccountsAwaited, "ACCOUNTS_AWAITED", ReasonClass::kWait, Owner::kAdministrator,
+     "the node gets no connections until it has the accounts",
+     "give it what it is to have: hostq node resync NODE --apply; or let it serve without: hostq "
+     "balancer weight NODE 1"},
     {Reason::kShareServerUnreachable, "SHARE_SERVER_UNREACHABLE", ReasonClass::kEnvironment,
      Owner::kFileServer, "the file server does not answer, or refuses the connection",
      "is the NFS server running, and is port 2049 open to NODE? On the file server: systemctl "

@@ -45,6 +45,7 @@ enum class Reason : int {
   kCertificateExpired = 31,
   kManagerMoved = 32,
   kNodeCloned = 33,
+  kAccountsAwaited = 34,
   kShareServerUnreachable = 100,
   kShareExportMissing = 101,
   kShareAccessDenied = 102,

@@ -105,6 +105,8 @@ absl::StatusOr<AgentConfig> ParseAgentConfig(const std::string& toml, const std:
   int64_t credits = config.credits;
   reader.Integer("credits", 1, 256, credits);
   config.credits = static_cast<int>(credits);
+  reader.Duration("preflight_interval", absl::Seconds(10), absl::Hours(24),
+                  config.preflight_interval);
   std::string level;
   if (reader.Text("log.level", level, CheckLogLevel)) config.log_level = *ParseLogLevel(level);
   ReadPolicy(reader, config.policy);

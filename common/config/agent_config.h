@@ -66,6 +66,8 @@ struct AgentConfig {
   std::string state_dir = "/var/lib/hostq/agent";
   // How many tasks it takes at once.
   int credits = 8;
+  // Between two preflights of its own, once the node has passed one.
+  absl::Duration preflight_interval = absl::Minutes(5);
   LogLevel log_level = LogLevel::kInfo;
   Executor executor;
   Policy policy;

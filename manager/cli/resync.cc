@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/error.h"
@@ -103,9 +104,9 @@ struct Found {
 
 Found Read(const std::vector<v1::Command>& commands) {
   Found found;
-  const auto add = [&found](const v1::Command& command, const v1::Task& task,
+  const auto add = [&found](const std::string& resource, const v1::Task& task,
                             const std::string& step, const std::string& what) {
-    found.table.AddRow({Clean(command.resource_key()), Clean(task.node()), Clean(step), what});
+    found.table.AddRow({Clean(resource), Clean(task.node()), Clean(step), what});
   };
   bool whole_waits = false;
   for (const v1::Command& command : commands) {
@@ -116,20 +117,23 @@ Found Read(const std::vector<v1::Command>& commands) {
         if (waits && !command.part_of().empty() && whole_waits) continue;
         whole_waits |= waits && command.has_parts();
         ++(waits ? found.waiting : found.failed);
-        add(command, task, "",
+        add(command.resource_key(), task, "",
             absl::StrCat(StateText(task), ": hostq explain ", Clean(command.id())));
         continue;
       }
-      // What a preflight warns of is not a difference.
-      if (task.attempts().empty() || command.has_parts()) continue;
+      if (task.attempts().empty()) continue;
       for (const v1::Step& step : task.attempts(task.attempts_size() - 1).steps()) {
         if (!step.warning() && !step.changed()) continue;
+        // What a preflight warns of is not a difference; what it compared is named by its resource
+        // key.
+        const bool compared = absl::StrContains(step.name(), '/');
+        if (command.spec().has_resync_node() && !compared) continue;
         const bool differs = step.reason() == v1::Reason::DIFFERS || step.changed();
         // What the node's administrator wants so is told, and is none.
         const bool wanted = step.reason() == v1::Reason::QUOTA_SWITCHED_OFF;
         found.lines += differs;
         found.conflicts += !differs && !wanted;
-        add(command, task, step.name(),
+        add(compared ? step.name() : command.resource_key(), task, compared ? "" : step.name(),
             absl::StrCat(differs ? "" : ReasonText(step.reason()) + ": ", Clean(step.message())));
       }
     }

@@ -120,6 +120,7 @@ absl::Status Cluster::LoadRow(const ResourceChange& row) {
 void Cluster::Put(storage::v1::Node row, ChangeSet& changes) {
   std::string key = row.node().name();
   Remember(kNode, key);
+  changes.nodes.push_back(NodeStateOf(row));
   StoreRow(kNode, std::move(key), std::move(row), nodes_, changes);
 }
 

@@ -169,7 +169,8 @@ class Cluster final : public Resources {
 
   NodeState NodeStateOf(const storage::v1::Node& node) const;
 
-  // cluster.cc: rows. Put and Erase keep the indexes and note the row in `changes`.
+  // cluster.cc: rows. Put and Erase keep the indexes and note the row, and a node's state, in
+  // `changes`.
   absl::Status LoadRow(const ResourceChange& row);
   void Put(storage::v1::Node row, ChangeSet& changes);
   void Put(storage::v1::Account row, ChangeSet& changes);

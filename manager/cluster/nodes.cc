@@ -97,6 +97,13 @@ NodeState Cluster::NodeStateOf(const storage::v1::Node& node) const {
   state.joined = HasJoined(node);
   state.admitted = node.admitted();
   state.draining = node.draining();
+  state.awaits_accounts = node.awaits_accounts();
+  for (const v1::PreflightCheck& check : node.node().checks()) {
+    if (state.admitted || check.status() != v1::PreflightCheck::FAILED) continue;
+    state.failed_checks.push_back({absl::StrCat("check/", check.id()),
+                                   static_cast<Reason>(check.reason()), check.message(),
+                                   FromTimestamp(node.node().preflight_time())});
+  }
   if (!node.certificates().empty()) {
     state.certificate_expire_time = FromTimestamp(node.certificates().rbegin()->expire_time());
   }
@@ -145,10 +152,9 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
   node.set_second_address(second);
   if (old == nullptr) *node.mutable_create_time() = ToTimestamp(now.wall);
   ChangeSet changes;
-  changes.nodes.push_back(NodeStateOf(row));
   changes.events.push_back(
       NodeEvent(EventType::kNodeAdded, request.name(), actor,
-                absl::StrCat(absl::StrJoin(changes.nodes.back().roles, ", "), " at ", address,
+                absl::StrCat(absl::StrJoin(NodeStateOf(row).roles, ", "), " at ", address,
                              old == nullptr ? "" : " (again: new join token)")));
   Put(std::move(row), changes);
   storage::v1::Token mine = token;
@@ -245,7 +251,6 @@ absl::StatusOr<ChangeSet> Cluster::PauseNode(absl::string_view name, absl::strin
   if (drain) row.mutable_node()->set_drained(true);
   const bool balanced = IsRealServer(row);
   ChangeSet changes;
-  changes.nodes.push_back(NodeStateOf(row));
   changes.events.push_back(NodeEvent(EventType::kNodePaused, name, actor, std::string(note)));
   Put(std::move(row), changes);
   if (drained && balanced) Rebalance(false, changes);
@@ -263,7 +268,6 @@ absl::StatusOr<ChangeSet> Cluster::ResumeNode(absl::string_view name, absl::stri
   row.clear_pause_time();
   const bool undrained = row.node().drained() && IsRealServer(row);
   row.mutable_node()->clear_drained();
-  changes.nodes.push_back(NodeStateOf(row));
   changes.events.push_back(NodeEvent(EventType::kNodeResumed, name, actor, ""));
   Put(std::move(row), changes);
   if (undrained) Rebalance(false, changes);
@@ -277,7 +281,6 @@ absl::StatusOr<ChangeSet> Cluster::DrainNode(absl::string_view name) {
   if (old->draining()) return changes;
   storage::v1::Node row = *old;
   row.set_draining(true);
-  changes.nodes.push_back(NodeStateOf(row));
   Put(std::move(row), changes);
   return changes;
 }
@@ -318,7 +321,6 @@ absl::StatusOr<ChangeSet> Cluster::NodeJoined(absl::string_view name, int64_t in
   certificate.set_serial(std::string(serial));
   *certificate.mutable_expire_time() = ToTimestamp(expire_time);
   kept.set_manager_address(options_.agents_address);
-  changes.nodes.push_back(NodeStateOf(kept));
   if (incarnation > counters_.incarnation()) {
     counters_.set_incarnation(incarnation);
     PutCounters(changes);

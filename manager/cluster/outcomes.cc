@@ -2,17 +2,26 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/error.h"
 #include "manager/cluster/draft.h"
+#include "manager/domain/findings.h"
 
 namespace hostq::manager {
 namespace {
 
 using Check = v1::PreflightCheck;
 
-Check CheckOf(const v1::Step& step) {
+std::string RemedyOn(const std::string& node, Reason reason, const v1::Step& step) {
+  Finding about;
+  about.node = node;
+  about.evidence = Evidence(step.evidence().begin(), step.evidence().end());
+  return RemedyAbout(reason, about);
+}
+
+Check CheckOf(const std::string& node, const v1::Step& step) {
   Check check;
   check.set_id(step.name());
   check.set_message(step.message());
@@ -26,7 +35,7 @@ Check CheckOf(const v1::Step& step) {
     check.set_status(step.warning() ? Check::WARNING : Check::FAILED);
   }
   if (step.reason() != v1::Reason::CODE_UNSPECIFIED) {
-    check.set_remedy(std::string(InfoOf(static_cast<Reason>(step.reason())).remedy));
+    check.set_remedy(RemedyOn(node, static_cast<Reason>(step.reason()), step));
   }
   return check;
 }
@@ -49,13 +58,13 @@ void CompareMachine(const v1::Step& step, const Cluster::Options& options, Check
 }
 
 // What the steps do not say: the attempt ended before they were through.
-Check UnfinishedCheck(const Attempt& attempt) {
+Check UnfinishedCheck(const std::string& node, const Attempt& attempt) {
   Check check;
   check.set_id("preflight");
   check.set_status(Check::FAILED);
   check.set_reason(static_cast<v1::Reason::Code>(attempt.reason));
   check.set_message(attempt.message);
-  check.set_remedy(std::string(InfoOf(attempt.reason).remedy));
+  check.set_remedy(RemedyOn(node, attempt.reason, {}));
   return check;
 }
 
@@ -154,12 +163,14 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
   v1::Node& node = *row.mutable_node();
   node.clear_checks();
   for (const v1::Step& step : steps.steps()) {
-    Check& check = *node.add_checks() = CheckOf(step);
+    // Named as a resource key: that was compared, not checked.
+    if (absl::StrContains(step.name(), '/')) continue;
+    Check& check = *node.add_checks() = CheckOf(task.node, step);
     if (check.id() == "os") CompareMachine(step, options_, check);
   }
   const auto failed = [](const Check& check) { return check.status() == Check::FAILED; };
   if (attempt.reason != Reason::kNone && absl::c_none_of(node.checks(), failed)) {
-    *node.add_checks() = UnfinishedCheck(attempt);
+    *node.add_checks() = UnfinishedCheck(task.node, attempt);
   }
   if (attempt.reason == Reason::kNone || attempt.reason == Reason::kPreflightFailed) {
     NodeCheck& look = changes.checks.emplace_back();
@@ -184,7 +195,6 @@ ChangeSet Cluster::AttemptEnded(const Command& command, const Task& task, const 
       row.set_weight(FirstWeight(row));
       row.set_awaits_accounts(row.weight() == 0);
     }
-    changes.nodes.push_back(NodeStateOf(row));
   }
   changes.events.push_back(PreflightEvent(row, task, command));
   const bool balancer = HasRole(row, v1::Node::BALANCER);

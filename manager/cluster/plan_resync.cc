@@ -71,23 +71,29 @@ PlannedCommand Cluster::ResyncNodeOf(const std::string& node, bool apply) {
   const bool app = HasRole(row, v1::Node::APP);
   const bool mounts = app && !HasRole(row, v1::Node::STORAGE);
   // Planning changes the rows.
-  if (apply) {
-    for (const auto& [name, share] : std::map(shares_)) {
-      if (share.unwanted() || (!mounts && !Contains(share.extra_nodes(), node))) continue;
-      v1::MountShare request;
-      request.set_share(name);
-      request.set_source(share.share().source());
-      request.set_mount_point(share.share().mount_point());
-      request.set_nfs_version(share.share().nfs_version());
-      request.set_exported(share.share().exported());
-      add(PlanMountShare(request, {node}));
+  for (const auto& [name, share] : std::map(shares_)) {
+    if (share.unwanted() || (!mounts && !Contains(share.extra_nodes(), node))) continue;
+    if (!apply) {
+      *draft.work.mutable_resync_node()->add_shares() = manager::WorkOf(share.share());
+      continue;
     }
-    for (const auto& [address, bound] : std::map(addresses_)) {
-      if (!app || (!bound.everywhere() && !Contains(bound.nodes(), node))) continue;
-      v1::BindAddress request;
-      request.set_address(address);
-      add(PlanBindAddress(request, {node}));
+    v1::MountShare request;
+    request.set_share(name);
+    request.set_source(share.share().source());
+    request.set_mount_point(share.share().mount_point());
+    request.set_nfs_version(share.share().nfs_version());
+    request.set_exported(share.share().exported());
+    add(PlanMountShare(request, {node}));
+  }
+  for (const auto& [address, bound] : std::map(addresses_)) {
+    if (!app || (!bound.everywhere() && !Contains(bound.nodes(), node))) continue;
+    if (!apply) {
+      draft.work.mutable_resync_node()->add_addresses(address);
+      continue;
     }
+    v1::BindAddress request;
+    request.set_address(address);
+    add(PlanBindAddress(request, {node}));
   }
   for (const auto& [domain, account] : accounts_) {
     // Those that are being deleted, or made here too, have commands of their own.

@@ -5,13 +5,18 @@
 #include <tuple>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "common/base/id.h"
 #include "common/base/text.h"
 
 namespace hostq::manager {
 namespace {
+
+// Begins the key of what a check of the preflight found.
+constexpr char kCheck[] = "check/";
 
 // Chains of waiting are short; this only bounds a mistake.
 constexpr int kMaxChain = 1000;
@@ -60,6 +65,14 @@ std::string FillIn(absl::string_view remedy, const Finding& finding) {
     at = end;
   }
   return out;
+}
+
+// "arp (ARP_NOT_SILENCED), tools (TOOL_MISSING)".
+std::string NamesOf(const std::vector<Deviation>& failed_checks) {
+  return absl::StrJoin(failed_checks, ", ", [](std::string* out, const Deviation& check) {
+    absl::StrAppend(out, absl::StripPrefix(check.resource_key, kCheck), " (", NameOf(check.reason),
+                    ")");
+  });
 }
 
 // Of a finding without a command: there is nothing to retry.
@@ -290,8 +303,7 @@ class Explainer {
                     {node_->paused_by, node_->pause_note, node_->pause_time});
     }
     if (command_.needs_ready && !node_->admitted) {
-      return Is(Reason::kNodeNotReady, true,
-                absl::StrCat("node ", task_.node, " has not passed its preflight"));
+      return NotReady();
     }
     if (std::find(node_->kinds.begin(), node_->kinds.end(), command_.kind) == node_->kinds.end()) {
       finding_.evidence["agent_version"] = node_->agent_version;
@@ -303,6 +315,18 @@ class Explainer {
     const bool late = InPhase() > thresholds_.not_dispatched;
     Is(late ? Reason::kNotDispatched : Reason::kInProgress, late,
        late ? "nothing stands in its way and it was not sent" : "about to be sent");
+  }
+
+  void NotReady() {
+    const std::vector<Deviation>& failed = node_->failed_checks;
+    Is(Reason::kNodeNotReady, true,
+       absl::StrCat("node ", task_.node, " has not passed its preflight",
+                    failed.empty() ? "" : absl::StrCat("; what fails: ", NamesOf(failed))));
+    if (failed.empty()) return;
+    // What must be done is what the first of them says; the others say theirs in findings of their
+    // own.
+    finding_.cause = failed.front().reason;
+    finding_.evidence["failed"] = NamesOf(failed);
   }
 
   void Paused(Reason reason, absl::string_view what, const Pause& pause) {
@@ -441,7 +465,19 @@ class Explainer {
   Finding finding_;
 };
 
+// A command that gives the node what it is to have is under way.
+bool IsBroughtUp(const Queue& queue, absl::string_view node) {
+  return std::any_of(queue.commands().begin(), queue.commands().end(), [&](const auto& entry) {
+    return entry.second.kind == "resync_node" && entry.second.FindTask(node) != nullptr;
+  });
+}
+
 }  // namespace
+
+std::string RemedyAbout(Reason reason, const Finding& about) {
+  const absl::string_view remedy = InfoOf(reason).remedy;
+  return FillIn(about.command == 0 ? WithoutRetry(remedy) : std::string(remedy), about);
+}
 
 Finding ExplainStore(const absl::Status& failed, absl::Time since) {
   const ReasonInfo& info = InfoOf(Reason::kStoreUnavailable);
@@ -468,10 +504,16 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
     finding.owner = info.owner;
     finding.evidence = std::move(evidence);
     finding.summary = std::move(summary);
-    finding.remedy = std::string(info.remedy);
-    finding.remedy = FillIn(finding.remedy, finding);
+    finding.remedy = RemedyAbout(reason, finding);
     finding.stuck = true;
     return findings.emplace_back(std::move(finding));
+  };
+  const auto deviates = [&](absl::string_view node, const Deviation& deviation,
+                            absl::string_view then) {
+    Finding& drift =
+        add(node, deviation.reason, deviation.since, {}, absl::StrCat(deviation.message, then));
+    drift.resource_key = deviation.resource_key;
+    drift.remedy = RemedyAbout(deviation.reason, drift);
   };
   if (const absl::Duration late = queue.lateness(now); late > thresholds.sweep_stale) {
     add("", Reason::kSweepStale, now.wall, {{"late", FormatAge(late)}},
@@ -482,6 +524,17 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
     if (node.cloned) {
       add(name, Reason::kNodeCloned, node.cloned_since, {},
           absl::StrCat("two agents take turns as node ", name));
+    }
+    if (node.joined && !node.admitted) {
+      for (const Deviation& check : node.failed_checks) {
+        deviates(name, check, absl::StrCat("; ", name, " gets no work until that is mended"));
+      }
+    }
+    if (node.awaits_accounts && node.admitted && !IsBroughtUp(queue, name)) {
+      add(name, Reason::kAccountsAwaited, node.since, {},
+          absl::StrCat("node ", name,
+                       " has passed its preflight and does not have all accounts; "
+                       "balancers send it nothing"));
     }
     if (!node.connected()) continue;
     if (node.clock_skew.Exceeds(thresholds.clock_skew)) {
@@ -498,13 +551,11 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
                        ", and was not renewed"));
     }
     for (const Deviation& deviation : node.deviations) {
-      Finding& drift =
-          add(name, deviation.reason, deviation.since, {},
-              absl::StrCat(deviation.message, node.repairs
-                                                  ? "; the agent puts it back as soon as it can"
-                                                  : "; the node's policy leaves it so (repair)"));
-      drift.resource_key = deviation.resource_key;
-      drift.remedy = FillIn(WithoutRetry(InfoOf(deviation.reason).remedy), drift);
+      const bool check = absl::StartsWith(deviation.resource_key, kCheck);
+      deviates(name, deviation,
+               check          ? "; it is looked at again and again"
+               : node.repairs ? "; the agent puts it back as soon as it can"
+                              : "; the node's policy leaves it so (repair)");
     }
     const absl::Duration waiting = now.monotonic - node.outbox_since;
     if (waiting > thresholds.unacknowledged) {

@@ -41,6 +41,10 @@ struct Finding {
   bool stuck = false;
 };
 
+// What is to be done about `reason`, with the names and values of `about` filled in; nothing of
+// retrying if that is about no command.
+std::string RemedyAbout(Reason reason, const Finding& about);
+
 // Why the task does not move. Nothing if it has finished. Every unfinished task has one.
 std::optional<Finding> Explain(const Queue& queue, const Command& command, const Task& task,
                                const Now& now, const FindingThresholds& thresholds = {});

@@ -123,6 +123,8 @@ void Queue::SetNode(const NodeState& node, const Now& now, Changes& out) {
   mine.roles = node.roles;
   mine.joined = node.joined;
   mine.admitted = node.admitted;
+  mine.failed_checks = node.failed_checks;
+  mine.awaits_accounts = node.awaits_accounts;
   mine.draining = node.draining;
   mine.paused = node.paused;
   mine.paused_by = node.paused_by;

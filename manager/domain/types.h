@@ -209,7 +209,8 @@ struct Pause {
 enum class PauseScope : int { kKind = 1, kResourceKey = 2 };
 using PauseKey = std::pair<PauseScope, std::string>;
 
-// What a node keeps (an address on lo, a share) and is not so. See hostq.agent.v1.Deviation.
+// What a node keeps (an address on lo, a share) and is not so, or a check of its preflight that
+// failed ("check/arp"). See hostq.agent.v1.Deviation.
 struct Deviation {
   std::string resource_key;
   Reason reason = Reason::kNone;
@@ -224,6 +225,10 @@ struct NodeState {
   std::vector<std::string> roles;
   bool joined = false;
   bool admitted = false;  // has passed its preflight once
+  // Of one that is not: what its last preflight found.
+  std::vector<Deviation> failed_checks;
+  // Gets no connections until it has the accounts.
+  bool awaits_accounts = false;
   bool draining = false;
   bool paused = false;
   std::string paused_by;

@@ -104,6 +104,7 @@ Reason RefusalReason(int number) {
     case Reason::kJournalUnavailable:
     case Reason::kExecutorUnavailable:
     case Reason::kWedged:
+    case Reason::kInterrupted:
       return reason;
     default:
       return Reason::kInternal;

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "common/base/error.h"
+
 namespace hostq::manager {
 
 Retention::Retention(Store& store, Clock& clock, const Options& options, Report report)
@@ -31,7 +33,18 @@ bool Retention::Wait(absl::Duration duration) {
   return false;
 }
 
+absl::Status Retention::DeleteLooks() {
+  do {
+    const absl::StatusOr<int> deleted =
+        store_.DeleteLooks(clock_.Now() - options_.look_age, options_.batch);
+    if (!deleted.ok() || *deleted == 0) return deleted.status();
+  } while (Wait(options_.pause));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Store::Archived> Retention::Turn() {
+  // First: they are not to get into the archive.
+  HOSTQ_RETURN_IF_ERROR(DeleteLooks());
   Store::Archived total;
   do {
     const absl::StatusOr<Store::Archived> moved =

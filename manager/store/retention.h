@@ -11,12 +11,14 @@
 
 namespace hostq::manager {
 
-// Moves finished work into the archive when it is old enough, in small pieces with pauses between
-// them, on a thread of its own: commits go on. What fails is tried again at the next turn.
+// Moves finished work into the archive when it is old enough, and deletes old looks at nodes
+// (Store::DeleteLooks), in small pieces with pauses between them, on a thread of its own: commits
+// go on. What fails is tried again at the next turn.
 class Retention {
  public:
   struct Options {
     absl::Duration age = absl::Hours(24 * 90);
+    absl::Duration look_age = absl::Hours(24);
     absl::Duration interval = absl::Minutes(10);
     int batch = 100;  // commands, and events
     absl::Duration pause = absl::Milliseconds(50);
@@ -33,6 +35,7 @@ class Retention {
   void Run();
   // Everything that is old enough, unless it is stopped.
   absl::StatusOr<Store::Archived> Turn();
+  absl::Status DeleteLooks();
   // False: stopped.
   bool Wait(absl::Duration duration);
 

@@ -79,6 +79,11 @@ class Store {
   // before. The newest command and event stay. Any thread, one at a time; Commit may have to wait
   // for a few milliseconds. After an error it may be called again.
   virtual absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) = 0;
+  // Deletes for good at most `limit` looks at nodes that the manager made by itself (preflights of
+  // the actor "manager") and that finished before `time`: a node that stays in trouble is looked at
+  // twice a minute. Their events stay, and what they found stands with the node. Returns how many;
+  // 0: none is left. The newest command stays. Threads as for MoveToArchive.
+  virtual absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) = 0;
 };
 
 }  // namespace hostq::manager

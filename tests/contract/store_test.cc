@@ -443,6 +443,47 @@ TEST_P(StoreArchiveTest, WhatIsLiveStaysHoweverOld) {
   EXPECT_TRUE(Commit({FinishCommand{4, CommandState::kFailed, At(200)}}).ok());
 }
 
+TEST_P(StoreArchiveTest, OldLooksOfTheManagerGo) {
+  const auto finished = [&](CommandId id, const char* kind, const char* actor, int64_t minute) {
+    Command command = MakeCommand(id);
+    command.kind = kind;
+    command.actor = actor;
+    const Attempt attempt{1, 9, At(id), At(id), Reason::kNone, "", "steps"};
+    ASSERT_TRUE(Commit({InsertCommand{command}, InsertAttempt{id, "web1", attempt},
+                        FinishCommand{id, CommandState::kFailed, At(minute)}})
+                    .ok());
+  };
+  finished(5, "preflight", "manager", 10);
+  finished(6, "preflight", "manager", 11);
+  finished(7, "preflight", "manager", 20);
+  finished(8, "preflight", "alice", 10);
+  finished(9, "resync_node", "manager", 10);
+  Command live = MakeCommand(10);
+  live.kind = "preflight";
+  live.actor = "manager";
+  ASSERT_TRUE(Commit({InsertCommand{live}}).ok());
+  EXPECT_EQ(*store_->DeleteLooks(At(20), 1), 1);
+  EXPECT_EQ(*store_->DeleteLooks(At(20), 10), 1);
+  EXPECT_EQ(*store_->DeleteLooks(At(20), 10), 0);
+  EXPECT_EQ(Listed({}), (std::vector<CommandId>{10, 9, 8, 7, 4, 3, 2, 1}));
+  EXPECT_TRUE(store_->ListAttempts(5)->empty());
+  EXPECT_EQ(store_->GetCommand(6).status().code(), absl::StatusCode::kNotFound);
+  Reopen();
+  EXPECT_EQ(Listed({}), (std::vector<CommandId>{10, 9, 8, 7, 4, 3, 2, 1}));
+}
+
+TEST_P(StoreArchiveTest, TheNewestCommandStaysThoughItIsALook) {
+  ASSERT_TRUE(Commit({FinishCommand{4, CommandState::kSucceeded, At(4)}}).ok());
+  Command look = MakeCommand(5);
+  look.kind = "preflight";
+  look.actor = "manager";
+  ASSERT_TRUE(
+      Commit({InsertCommand{look}, FinishCommand{5, CommandState::kSucceeded, At(5)}}).ok());
+  EXPECT_EQ(*store_->DeleteLooks(At(100), 10), 0);
+  Reopen();
+  EXPECT_EQ(store_->Load()->last_command, 5);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreArchiveTest, testing::Values([] {
                            return std::unique_ptr<Place>(std::make_unique<SqlitePlace>());
                          }));

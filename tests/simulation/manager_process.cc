@@ -50,6 +50,9 @@ class SimulatedManager::FaultyStore final : public manager::Store {
   absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) override {
     return disk_.MoveToArchive(time, limit);
   }
+  absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) override {
+    return disk_.DeleteLooks(time, limit);
+  }
   absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override {
     return disk_.ListOrphans(limit);
   }

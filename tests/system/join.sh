@@ -159,6 +159,30 @@ interrupted() {
   check_soon 20 "and the balancer sends it requests" in_turn
 }
 
+given_up() {
+  chapter "Bringing it up is cancelled"
+  hostq node remove web2 --timeout 60s >/dev/null
+  wipe web2
+  on web2 useradd --uid "$(on web1 id -u two)" --user-group --no-create-home somebody
+  run join_node web2 app 203.0.113.3
+  check_soon 30 "a command is made" has_command web2
+  local id
+  id=$(command_of web2)
+  check_soon 60 "all parts but one are done" parts_are "$id" '.active == 1'
+  check "that it waits for its accounts is not held against it yet" fails named_in_vain
+  run hostq command cancel "$id"
+  check_soon 10 "cancelled, the node's want of accounts is named" named_in_vain
+  run hostq stuck
+  check "with what to do" shows "hostq node resync web2 --apply"
+  check "the balancer sends it nothing" only_web1
+  on web2 userdel somebody
+  run hostq node resync web2 --apply --timeout 60s
+  check "brought up after all" succeeded
+  check_soon 20 "the balancer sends it requests" in_turn
+  check "it is named no more" fails named_in_vain
+}
+named_in_vain() { hostq stuck --output json | jq -e 'any(.findings[]?; .node == "web2" and .reason == "ACCOUNTS_AWAITED")'; }
+
 cancelled() {
   chapter "Cancelled as a whole"
   run hostq node pause web2 --note "not now"
@@ -180,5 +204,6 @@ leaving
 in_the_way
 late
 interrupted
+given_up
 cancelled
 story_end

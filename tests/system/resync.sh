@@ -71,7 +71,7 @@ lost_state() {
   check_soon 60 "web1 is back, and does not know what it kept" node_is web1 READY
   run hostq node resync web1 --timeout 60s
   check "the address is missing" shows "put 203.0.113.10 on lo"
-  check "so is the share" shows SHARE_NOT_MOUNTED
+  check "so is the share" shows "to be done: mount 203.0.113.1:/chroot/home"
   run hostq node resync web1 --apply
   check "put right" succeeded
   check "the share is mounted" on web1 findmnt -t nfs4 /chroot/home

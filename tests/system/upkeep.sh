@@ -64,6 +64,21 @@ not_to_be_mended() {
   check_soon 10 "nothing is stuck" fails node_finding_is web1 ADDRESS_OWNED_BY_OTHER_HOST
 }
 
+worse_by_itself() {
+  chapter "A node that works would not pass its preflight any more"
+  on web1 sed -i '1i preflight_interval = "10s"' /etc/hostq/agent.toml
+  daemon web1 node restart
+  check_soon 30 "web1 is READY, and looks every 10 s" node_is web1 READY
+  run on web1 sysctl -w net.ipv4.conf.all.arp_ignore=0
+  check_soon 30 "that it would answer for the balancer's addresses is named" node_finding_is web1 ARP_NOT_SILENCED
+  run hostq stuck
+  check "with the interface to mend" shows "on eth0 arp_ignore is 0"
+  check "it goes on working" node_is web1 READY
+  check "that it began is in the history" event_is NODE_DRIFTED web1 check/arp
+  run on web1 sysctl -w net.ipv4.conf.all.arp_ignore=1
+  check_soon 30 "mended, it is named no more" fails node_finding_is web1 ARP_NOT_SILENCED
+}
+
 entry() { on "$1" getent passwd "$2"; } # HOST USER
 limit_is() { prints " $2 " on storage1 quota -vwu "$1"; } # USER KIBIBYTES
 
@@ -165,6 +180,7 @@ removed() {
 two_families
 taken_away
 not_to_be_mended
+worse_by_itself
 by_hand
 meant_so
 reboot

@@ -238,6 +238,22 @@ absl::StatusOr<std::vector<Store::TaskAttempt>> MemoryStore::ListAttempts(Comman
   return list;
 }
 
+absl::StatusOr<int> MemoryStore::DeleteLooks(absl::Time time, int limit) {
+  std::vector<CommandId> looks;
+  for (const auto& [id, command] : database_.commands) {
+    const bool look = command.kind == "preflight" && command.actor == "manager";
+    const bool old = command.state != CommandState::kActive && command.finish_time < time;
+    const bool newest = id == database_.commands.rbegin()->first;
+    if (look && old && !newest && looks.size() < static_cast<size_t>(limit)) looks.push_back(id);
+  }
+  for (const CommandId id : looks) {
+    database_.commands.erase(id);
+    std::erase_if(database_.attempts,
+                  [id](const auto& entry) { return std::get<0>(entry.first) == id; });
+  }
+  return static_cast<int>(looks.size());
+}
+
 absl::StatusOr<std::vector<Event>> MemoryStore::ListEvents(int64_t sequence, int limit) {
   auto at =
       std::upper_bound(database_.events.begin(), database_.events.end(), sequence,

@@ -40,6 +40,7 @@ class MemoryStore final : public Store {
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override;
   // There is nothing it could be moved out of the way of.
   absl::StatusOr<Archived> MoveToArchive(absl::Time, int) override { return Archived(); }
+  absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) override;
 
  private:
   MemoryDatabase& database_;

@@ -143,6 +143,11 @@ ALTER TABLE command ADD COLUMN part_of INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE command ADD COLUMN part_stage INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX command_by_whole ON command(part_of, id, state) WHERE part_of <> 0;
 )sql",
+    // 6: looks at nodes that the manager made by itself do not stay long.
+    R"sql(
+CREATE INDEX command_look ON command(finish_time)
+  WHERE kind = 'preflight' AND actor = 'manager' AND state <> 1;
+)sql",
 };
 
 }  // namespace

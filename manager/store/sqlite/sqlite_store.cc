@@ -58,17 +58,39 @@ class SqliteStore::Writer {
   // What the archive has a copy of.
   absl::Status Delete(const Archive::Batch& batch) {
     HOSTQ_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
-    for (const CommandId id : batch.commands) {
+    HOSTQ_RETURN_IF_ERROR(DeleteCommands(batch.commands));
+    if (batch.events > 0) HOSTQ_RETURN_IF_ERROR(delete_events_.Run(batch.last_event));
+    return transaction.Commit();
+  }
+
+  // See Store.
+  absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) {
+    std::vector<CommandId> looks;
+    old_looks_.BindAll(absl::ToUnixMicros(time), limit);
+    for (;;) {
+      HOSTQ_ASSIGN_OR_RETURN(const bool row, old_looks_.Step());
+      if (!row) break;
+      looks.push_back(old_looks_.Int64(0));
+    }
+    old_looks_.Reset();
+    if (looks.empty()) return 0;
+    HOSTQ_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
+    HOSTQ_RETURN_IF_ERROR(DeleteCommands(looks));
+    HOSTQ_RETURN_IF_ERROR(transaction.Commit());
+    return static_cast<int>(looks.size());
+  }
+
+ private:
+  absl::Status DeleteCommands(const std::vector<CommandId>& ids) {
+    for (const CommandId id : ids) {
       HOSTQ_RETURN_IF_ERROR(delete_command_.Run(id));
       if (database_->Changes() == 0) continue;
       HOSTQ_RETURN_IF_ERROR(delete_tasks_.Run(id));
       HOSTQ_RETURN_IF_ERROR(delete_attempts_.Run(id));
     }
-    if (batch.events > 0) HOSTQ_RETURN_IF_ERROR(delete_events_.Run(batch.last_event));
-    return transaction.Commit();
+    return absl::OkStatus();
   }
 
- private:
   absl::Status Prepare() {
     const std::pair<Statement*, std::string> statements[] = {
         {&insert_command_, absl::StrCat("INSERT INTO command(", kCommandColumns,
@@ -103,6 +125,9 @@ class SqliteStore::Writer {
         {&delete_resource_, "DELETE FROM resource WHERE kind=?1 AND key=?2"},
         {&set_meta_, "INSERT OR REPLACE INTO meta(key, value) VALUES (?1,?2)"},
         {&delete_command_, "DELETE FROM command WHERE id=?1 AND state<>1"},
+        {&old_looks_,  // as the index command_look says
+         "SELECT id FROM command WHERE finish_time < ?1 AND kind = 'preflight' "
+         "AND actor = 'manager' AND state <> 1 AND id < (SELECT max(id) FROM command) LIMIT ?2"},
         {&delete_tasks_, "DELETE FROM task WHERE command_id=?1"},
         {&delete_attempts_, "DELETE FROM attempt WHERE command_id=?1"},
         {&delete_events_, "DELETE FROM event WHERE sequence<=?1"},
@@ -213,7 +238,7 @@ class SqliteStore::Writer {
   std::unique_ptr<Database> database_;  // outlives the statements
   Statement insert_command_, insert_task_, update_task_, finish_command_, insert_attempt_,
       insert_orphan_, insert_event_, put_resource_, delete_resource_, set_meta_, delete_command_,
-      delete_tasks_, delete_attempts_, delete_events_;
+      delete_tasks_, delete_attempts_, delete_events_, old_looks_;
 };
 
 // The connection that reads, and its statements.
@@ -488,6 +513,13 @@ absl::StatusOr<Store::Archived> SqliteStore::MoveToArchive(absl::Time time, int 
   const absl::Status status = writer_->Delete(*batch);
   if (!status.ok()) return StoreError(status);
   return Archived{static_cast<int>(batch->commands.size()), batch->events};
+}
+
+absl::StatusOr<int> SqliteStore::DeleteLooks(absl::Time time, int limit) {
+  const MutexLock lock(writer_mutex_);
+  const absl::StatusOr<int> deleted = writer_->DeleteLooks(time, limit);
+  if (!deleted.ok()) return StoreError(deleted.status());
+  return deleted;
 }
 
 namespace {

@@ -37,6 +37,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override;
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override;
   absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) override;
+  absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) override;
 
  private:
   class Writer;

@@ -423,6 +423,26 @@ TEST_F(ResyncAccountTest, ALookTellsEveryDifferenceAndChangesNone) {
   }
 }
 
+TEST_F(ResyncAccountTest, ALookAtANodeComparesSharesAndAddressesToo) {
+  v1::Work work;
+  v1::ResyncNode& resync = *work.mutable_resync_node();
+  *resync.add_shares() = Account().share();
+  resync.add_addresses("203.0.113.99");
+  resync.add_addresses("203.0.113.98");
+  app.address_table.push_back({"lo", *IpAddress::Parse("203.0.113.98"), 32});
+  const auto mounts = app.mount_table;
+  app.mount_table.clear();
+  const auto changes = app.changes;
+  Outcome outcome = RunWork(work, kApp, app);
+  EXPECT_EQ(outcome.steps.at("share/home").reason, Reason::kDiffers);
+  EXPECT_TRUE(outcome.steps.at("share/home").warning);
+  EXPECT_EQ(outcome.steps.at("address/203.0.113.99").message, "to be done: put 203.0.113.99 on lo");
+  EXPECT_EQ(outcome.steps.at("address/203.0.113.98").reason, Reason::kNone);
+  EXPECT_FALSE(outcome.changed);
+  app.mount_table = mounts;
+  EXPECT_EQ(RunWork(work, kApp, app).steps.at("share/home").reason, Reason::kNone);
+}
+
 // Found by a tester: a node joined, the quota was changed meanwhile, and what would have told the
 // node so waited behind the resync that did not succeed for it.
 TEST_F(ResyncAccountTest, ALimitThatWasChangedSinceDoesNotHoldUpAnAppNode) {

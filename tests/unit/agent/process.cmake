@@ -9,7 +9,7 @@ hostq_test(agent_link_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/link_tes
   ${CMAKE_CURRENT_LIST_DIR}/link_upkeep_test.cc
   LINK hostq_agent_session)
 hostq_test(agent_upkeep_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/upkeep_test.cc
-  ${CMAKE_CURRENT_LIST_DIR}/upkeep_quotas_test.cc
+  ${CMAKE_CURRENT_LIST_DIR}/upkeep_quotas_test.cc ${CMAKE_CURRENT_LIST_DIR}/upkeep_preflight_test.cc
   LINK hostq_agent_upkeep hostq_testing_fake_host)
 if(NOT HOSTQ_CORE_ONLY)
   hostq_test(agent_loopback_test LABEL integration

@@ -39,7 +39,8 @@ class UpkeepQuotasTest : public testing::Test {
   std::vector<std::string> Advance(const std::set<std::string>& changing = {}) {
     std::vector<std::string> texts;
     for (Upkeep::Repair& one : upkeep->Advance(changing)) {
-      texts.push_back(absl::StrCat(one.quota_look ? "look " : "repair ", one.key.substr(8)));
+      texts.push_back(absl::StrCat(one.purpose == Upkeep::Purpose::kQuotaLook ? "look " : "repair ",
+                                   one.key.substr(8)));
       begun[texts.back()] = std::move(one);
     }
     return texts;

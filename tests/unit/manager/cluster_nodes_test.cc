@@ -320,10 +320,26 @@ TEST_F(ClusterNodesTest, FailedPreflightKeepsOut) {
       "web1", "steps { name: 'a' } steps { name: 'b' reason: SHARE_ACCESS_DENIED message: 'no' }",
       Reason::kPreflightFailed);
   EXPECT_EQ(Checks("web1"), "a:OK b:FAILED");
-  EXPECT_TRUE(changes.nodes.empty());
+  ASSERT_EQ(changes.nodes.size(), 1u);
+  EXPECT_FALSE(changes.nodes[0].admitted);
+  ASSERT_EQ(changes.nodes[0].failed_checks.size(), 1u);
+  EXPECT_EQ(changes.nodes[0].failed_checks[0].resource_key, "check/b");
+  EXPECT_EQ(changes.nodes[0].failed_checks[0].reason, Reason::kShareAccessDenied);
   EXPECT_EQ(changes.events.at(0).reason, Reason::kPreflightFailed);
   EXPECT_EQ(changes.events.at(0).message, "failed: b");
   EXPECT_FALSE(cluster_->FindNode("web1")->admitted());
+}
+
+TEST_F(ClusterNodesTest, ARemedyNamesTheNodeAndWhatIsThere) {
+  ThreeNodes();
+  Preflight("web1",
+            "steps { name: 'arp' reason: ARP_NOT_SILENCED evidence { key: 'interface' value: "
+            "'eth7' } } steps { name: 'share/home' reason: DIFFERS warning: true }",
+            Reason::kPreflightFailed);
+  EXPECT_EQ(Checks("web1"), "arp:FAILED") << "what is named by a resource key was compared";
+  const std::string& remedy = cluster_->FindNode("web1")->node().checks(0).remedy();
+  EXPECT_EQ(remedy.find("INTERFACE"), std::string::npos) << remedy;
+  EXPECT_EQ(remedy.find("COMMAND"), std::string::npos) << remedy;
 }
 
 TEST_F(ClusterNodesTest, PreflightThatWasNotThroughDoesNotAdmit) {
@@ -338,7 +354,8 @@ TEST_F(ClusterNodesTest, OnceAdmittedAlwaysAdmitted) {
   Preflight("web1", "steps { name: 'a' }");
   const ChangeSet changes =
       Preflight("web1", "steps { name: 'a' reason: TOOL_MISSING }", Reason::kPreflightFailed);
-  EXPECT_TRUE(changes.nodes.empty());
+  ASSERT_EQ(changes.nodes.size(), 1u);
+  EXPECT_TRUE(changes.nodes[0].admitted);
   EXPECT_TRUE(cluster_->FindNode("web1")->admitted());
   EXPECT_EQ(Checks("web1"), "a:FAILED");
 }

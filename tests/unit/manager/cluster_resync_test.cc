@@ -102,6 +102,7 @@ TEST_F(ClusterResyncTest, AccountsThatAreBeingMadeOrDeletedAreLeftToTheirCommand
 }
 
 TEST_F(ClusterResyncTest, ComparingChangesNothing) {
+  Do("bind_address { address: '203.0.113.99' }");
   const Rows before = stored_;
   const auto plan = Plan("resync_node { node: 'web1' }");
   ASSERT_TRUE(plan.ok()) << plan.status();
@@ -111,10 +112,16 @@ TEST_F(ClusterResyncTest, ComparingChangesNothing) {
   agent::v1::Work work;
   ASSERT_TRUE(work.ParseFromString(plan->parts[0].work));
   EXPECT_FALSE(work.resync_account().apply());
+  ASSERT_TRUE(work.ParseFromString(plan->work));
+  ASSERT_EQ(work.resync_node().shares_size(), 1);
+  EXPECT_EQ(work.resync_node().shares(0).name(), "home");
+  EXPECT_THAT(work.resync_node().addresses(), ElementsAre("203.0.113.99"));
   const auto tried = cluster_->TryPlan(
       FromText<v1::CommandSpec>("resync_node { node: 'web1' apply: true }"), {}, now_);
   ASSERT_TRUE(tried.ok());
-  EXPECT_EQ(tried->parts.size(), 3u);
+  EXPECT_EQ(tried->parts.size(), 4u);
+  ASSERT_TRUE(work.ParseFromString(tried->work));
+  EXPECT_EQ(work.resync_node().shares_size(), 0) << "commands of their own put that right";
   ExpectInStep();
 }
 

@@ -63,6 +63,9 @@ class FaultyStore final : public Store {
   absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) override {
     return store_.MoveToArchive(time, limit);
   }
+  absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) override {
+    return store_.DeleteLooks(time, limit);
+  }
   bool failing = false;
   int commits = 0;
 

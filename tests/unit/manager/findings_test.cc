@@ -283,6 +283,82 @@ TEST(FindingsTest, NodesWithWrongClocksOldCertificatesOrResultsLeftAreNamed) {
   EXPECT_EQ(findings[0].since, hello.certificate_expire_time - absl::Hours(10));
 }
 
+NodeState Unready(const char* message) {
+  NodeState node;
+  node.name = "web1";
+  node.joined = true;
+  node.failed_checks = {
+      {"check/arp", Reason::kArpNotSilenced, message, absl::FromUnixSeconds(5)},
+      {"check/tools", Reason::kToolMissing, "no exportfs", absl::FromUnixSeconds(5)}};
+  return node;
+}
+
+// Somebody who looks why a task does not move, or whether a node works, is told which checks fail.
+TEST(FindingsTest, WhatKeepsANodeOutIsNamed) {
+  QueueHarness h;
+  const auto set = [&h](const NodeState& node) {
+    Changes out;
+    h.queue.SetNode(node, h.now, out);
+    h.Take(std::move(out));
+  };
+  set(Unready("on eth0"));
+  h.Connect("web1");
+  const CommandId id = h.Submit("a/x", {{"web1", 0}});
+  const Finding finding = Of(h, id, "web1");
+  EXPECT_EQ(finding.reason, Reason::kNodeNotReady);
+  EXPECT_EQ(finding.cause, Reason::kArpNotSilenced);
+  EXPECT_EQ(finding.summary,
+            "node web1 has not passed its preflight; what fails: arp (ARP_NOT_SILENCED), tools "
+            "(TOOL_MISSING)");
+  std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[0].reason, Reason::kArpNotSilenced);
+  EXPECT_EQ(findings[0].resource_key, "check/arp");
+  EXPECT_EQ(findings[0].summary, "on eth0; web1 gets no work until that is mended");
+  EXPECT_EQ(findings[0].since, absl::FromUnixSeconds(5));
+  EXPECT_EQ(findings[0].remedy.find("NODE"), std::string::npos) << findings[0].remedy;
+  NodeState ready = Unready("");
+  ready.admitted = true;
+  ready.failed_checks.clear();
+  set(ready);
+  EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty());
+}
+
+TEST(FindingsTest, ANodeThatWaitsForItsAccountsInVainIsNamed) {
+  QueueHarness h;
+  NodeState node;
+  node.name = "web1";
+  node.joined = node.admitted = node.awaits_accounts = true;
+  Changes out;
+  h.queue.SetNode(node, h.now, out);
+  h.Take(std::move(out));
+  h.Connect("web1");
+  const CommandId id = h.Submit("node/web1", {{"web1", 0}}, {.kind = "resync_node"});
+  EXPECT_TRUE(ExplainNodes(h.queue, h.now).empty()) << "they are on their way";
+  (void)h.Do([&](Changes& cancelled) { return h.queue.Cancel(id, "admin", h.now, cancelled); });
+  const std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].reason, Reason::kAccountsAwaited);
+  EXPECT_NE(findings[0].remedy.find("hostq node resync web1 --apply"), std::string::npos);
+}
+
+// What the node's own preflight finds: nothing puts that back.
+TEST(FindingsTest, AFailingCheckOfANodeThatWorksIsNamed) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  DriftFacts drift;
+  drift.repairs = true;
+  drift.open = {{"check/arp", Reason::kArpNotSilenced, "on eth0", h.now.wall}};
+  Changes out;
+  h.queue.Drifted("web1", h.queue.FindNode("web1")->session, drift, h.now, out);
+  h.Take(std::move(out));
+  const std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].reason, Reason::kArpNotSilenced);
+  EXPECT_EQ(findings[0].summary, "on eth0; it is looked at again and again");
+}
+
 HelloFacts HelloOf(const std::string& process, uint64_t session) {
   HelloFacts hello;
   hello.node = "web1";

@@ -206,6 +206,7 @@ TEST(SessionConvertTest, ReasonsThatCannotBeAreInternal) {
   EXPECT_EQ(RefusalReason(200), Reason::kBufferFull);
   EXPECT_EQ(RefusalReason(203), Reason::kExecutorUnavailable);
   EXPECT_EQ(RefusalReason(8), Reason::kUnsupportedKind);
+  EXPECT_EQ(RefusalReason(195), Reason::kInterrupted) << "cancelled before it was accepted";
   for (const int number : {0, 131, -5, 99'999}) {
     EXPECT_EQ(RefusalReason(number), Reason::kInternal) << number;
   }
