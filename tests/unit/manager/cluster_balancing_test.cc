@@ -22,19 +22,6 @@ class ClusterBalancingTest : public ClusterHarness {
     own_.clear();
   }
 
-  // It has passed a preflight.
-  void Admit(const std::string& name) {
-    Command command;
-    command.kind = "preflight";
-    Task task;
-    task.node = name;
-    v1::Attempt steps;
-    steps.add_steps()->set_name("os");
-    Attempt attempt;
-    attempt.steps = steps.SerializeAsString();
-    Stored(cluster_->AttemptEnded(command, task, attempt));
-  }
-
   static agent::v1::BalancingTable TableOf(const std::string& bytes) {
     agent::v1::Work work;
     EXPECT_TRUE(work.ParseFromString(bytes));

@@ -142,6 +142,19 @@ class ClusterHarness : public testing::Test {
     Stored(*changes);
   }
 
+  // It passes its preflight.
+  void Admit(const std::string& name) {
+    Command command;
+    command.kind = "preflight";
+    Task task;
+    task.node = name;
+    v1::Attempt steps;
+    steps.add_steps()->set_name("os");
+    Attempt attempt;
+    attempt.steps = steps.SerializeAsString();
+    Stored(cluster_->AttemptEnded(command, task, attempt));
+  }
+
   // One storage node and two app nodes, joined.
   void ThreeNodes() {
     AddNode("storage1", "[STORAGE]", "10.0.0.1");

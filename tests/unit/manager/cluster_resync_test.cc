@@ -42,17 +42,6 @@ class ClusterResyncTest : public ClusterHarness {
     EXPECT_EQ(resyncs.size(), 1u);
     return resyncs.empty() ? PlannedCommand() : resyncs[0];
   }
-  void Admit(const std::string& name) {
-    Command command;
-    command.kind = "preflight";
-    Task task;
-    task.node = name;
-    v1::Attempt steps;
-    steps.add_steps()->set_name("os");
-    Attempt attempt;
-    attempt.steps = steps.SerializeAsString();
-    Stored(cluster_->AttemptEnded(command, task, attempt));
-  }
 };
 
 TEST_F(ClusterResyncTest, WhoJoinsIsBroughtWhatWasThereBefore) {
