@@ -15,18 +15,22 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "agent/actions/action.h"
 #include "agent/executor/configuration.h"
 #include "agent/executor/executor.h"
 #include "agent/host/real_host.h"
 #include "agent/host/service_user.h"
 #include "agent/host/trusted_path.h"
+#include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/config/agent_config.h"
 #include "common/log/log.h"
 
 namespace hostq::agent {
 namespace {
+
+constexpr absl::Duration kLockPatience = absl::Seconds(2);
 
 enum ExitCode { kStopped = 0, kFailed = 1, kUsage = 2 };
 
@@ -53,13 +57,20 @@ absl::Status MakeDirectory(const std::string& path, mode_t mode) {
   return ErrnoError(errno, Reason::kInternal, absl::StrCat("chmod ", path));
 }
 
-// One executor for each socket. Held until the process ends, and by no child of it.
+// One executor for each socket. Held until the process ends. A step's process lets go of it as soon
+// as it begins, which may be after an executor that was killed is gone: then it takes a moment.
 absl::Status Lock(const std::string& run_dir) {
   const std::string path = absl::StrCat(run_dir, "/lock");
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return ErrnoError(errno, Reason::kInternal, absl::StrCat("open ", path));
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
-  return absl::AbortedError(absl::StrCat("another hostq-executor runs on ", run_dir));
+  const absl::Duration until = SystemClock().Monotonic() + kLockPatience;
+  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (SystemClock().Monotonic() > until) {
+      return absl::AbortedError(absl::StrCat("another hostq-executor runs on ", run_dir));
+    }
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  return absl::OkStatus();
 }
 
 // Without root it serves its own user, and can do what that one can.

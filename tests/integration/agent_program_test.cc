@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,6 +158,21 @@ TEST_F(AgentProgramTest, OneExecutorServesASocket) {
   EXPECT_THAT(Said(), HasSubstr("another hostq-executor runs on " + dir_ + "/run"));
   kill(first, SIGTERM);
   EXPECT_EQ(Wait(first), 0);
+}
+
+// Found by the crash test: an executor was killed while it forked, and the step's process still had
+// the lock when the next executor came.
+TEST_F(AgentProgramTest, ExecutorWaitsForALockThatIsAboutToGo) {
+  std::filesystem::create_directories(dir_ + "/run");
+  std::filesystem::permissions(dir_ + "/run", std::filesystem::perms(0755));
+  const int held = open((dir_ + "/run/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(flock(held, LOCK_EX), 0);
+  const pid_t executor = Start({"run", "--config", config_}, HOSTQ_EXECUTOR);
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  close(held);
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(dir_ + "/run/socket"); })) << Said();
+  kill(executor, SIGTERM);
+  EXPECT_EQ(Wait(executor), 0) << Said();
 }
 
 }  // namespace
