@@ -17,7 +17,7 @@ build=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev
   libsqlite3-dev libssl-dev libcli11-dev libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev
-  libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libmount-dev libre2-dev
+  libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libre2-dev
   libgtest-dev libgmock-dev
 )
 lab=(
