@@ -102,7 +102,7 @@ NodeState Cluster::NodeStateOf(const storage::v1::Node& node) const {
     if (state.admitted || check.status() != v1::PreflightCheck::FAILED) continue;
     state.failed_checks.push_back({absl::StrCat("check/", check.id()),
                                    static_cast<Reason>(check.reason()), check.message(),
-                                   FromTimestamp(node.node().preflight_time())});
+                                   FromTimestamp(node.node().preflight_time()), check.remedy()});
   }
   if (!node.certificates().empty()) {
     state.certificate_expire_time = FromTimestamp(node.certificates().rbegin()->expire_time());

@@ -67,6 +67,19 @@ std::string FillIn(absl::string_view remedy, const Finding& finding) {
   return out;
 }
 
+bool IsCheck(const Deviation& deviation) {
+  return absl::StartsWith(deviation.resource_key, kCheck);
+}
+
+// Several checks find the same thing, one after the other.
+bool SaysNothingNew(const Deviation& check, const std::vector<Deviation>& all) {
+  if (!IsCheck(check)) return false;
+  const auto same = std::find_if(all.begin(), all.end(), [&](const Deviation& other) {
+    return IsCheck(other) && other.reason == check.reason;
+  });
+  return same != all.end() && &*same != &check;
+}
+
 // "arp (ARP_NOT_SILENCED), tools (TOOL_MISSING)".
 std::string NamesOf(const std::vector<Deviation>& failed_checks) {
   return absl::StrJoin(failed_checks, ", ", [](std::string* out, const Deviation& check) {
@@ -323,10 +336,13 @@ class Explainer {
        absl::StrCat("node ", task_.node, " has not passed its preflight",
                     failed.empty() ? "" : absl::StrCat("; what fails: ", NamesOf(failed))));
     if (failed.empty()) return;
-    // What must be done is what the first of them says; the others say theirs in findings of their
-    // own.
+    // The first of them says what must be done; what the others say stands with the node.
     finding_.cause = failed.front().reason;
+    finding_.owner = InfoOf(finding_.cause).owner;
     finding_.evidence["failed"] = NamesOf(failed);
+    finding_.remedy = absl::StrCat(failed.front().remedy,
+                                   "; it is looked at again by itself; all "
+                                   "that fails: hostq node show NODE");
   }
 
   void Paused(Reason reason, absl::string_view what, const Pause& pause) {
@@ -513,7 +529,8 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
     Finding& drift =
         add(node, deviation.reason, deviation.since, {}, absl::StrCat(deviation.message, then));
     drift.resource_key = deviation.resource_key;
-    drift.remedy = RemedyAbout(deviation.reason, drift);
+    drift.remedy =
+        deviation.remedy.empty() ? RemedyAbout(deviation.reason, drift) : deviation.remedy;
   };
   if (const absl::Duration late = queue.lateness(now); late > thresholds.sweep_stale) {
     add("", Reason::kSweepStale, now.wall, {{"late", FormatAge(late)}},
@@ -527,6 +544,7 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
     }
     if (node.joined && !node.admitted) {
       for (const Deviation& check : node.failed_checks) {
+        if (SaysNothingNew(check, node.failed_checks)) continue;
         deviates(name, check, absl::StrCat("; ", name, " gets no work until that is mended"));
       }
     }
@@ -551,7 +569,8 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
                        ", and was not renewed"));
     }
     for (const Deviation& deviation : node.deviations) {
-      const bool check = absl::StartsWith(deviation.resource_key, kCheck);
+      if (SaysNothingNew(deviation, node.deviations)) continue;
+      const bool check = IsCheck(deviation);
       deviates(name, deviation,
                check          ? "; it is looked at again and again"
                : node.repairs ? "; the agent puts it back as soon as it can"

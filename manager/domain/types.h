@@ -216,6 +216,7 @@ struct Deviation {
   Reason reason = Reason::kNone;
   std::string message;
   absl::Time since;
+  std::string remedy;  // empty: the reason's
 };
 
 // What the queue knows of a node. The first part is stored with the cluster's resources and set

@@ -289,7 +289,8 @@ NodeState Unready(const char* message) {
   node.joined = true;
   node.failed_checks = {
       {"check/arp", Reason::kArpNotSilenced, message, absl::FromUnixSeconds(5)},
-      {"check/tools", Reason::kToolMissing, "no exportfs", absl::FromUnixSeconds(5)}};
+      {"check/tools", Reason::kToolMissing, "no exportfs", absl::FromUnixSeconds(5), "install it"},
+      {"check/more", Reason::kToolMissing, "no setquota", absl::FromUnixSeconds(5)}};
   return node;
 }
 
@@ -309,9 +310,11 @@ TEST(FindingsTest, WhatKeepsANodeOutIsNamed) {
   EXPECT_EQ(finding.cause, Reason::kArpNotSilenced);
   EXPECT_EQ(finding.summary,
             "node web1 has not passed its preflight; what fails: arp (ARP_NOT_SILENCED), tools "
-            "(TOOL_MISSING)");
+            "(TOOL_MISSING), more (TOOL_MISSING)");
+  EXPECT_EQ(finding.owner, InfoOf(Reason::kArpNotSilenced).owner);
   std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
-  ASSERT_EQ(findings.size(), 2u);
+  ASSERT_EQ(findings.size(), 2u) << "each reason once";
+  EXPECT_EQ(findings[1].remedy, "install it") << "it knows what was seen there";
   EXPECT_EQ(findings[0].reason, Reason::kArpNotSilenced);
   EXPECT_EQ(findings[0].resource_key, "check/arp");
   EXPECT_EQ(findings[0].summary, "on eth0; web1 gets no work until that is mended");
