@@ -198,6 +198,7 @@ void Engine::CommitAndRelease(const Now& now) {
     return Answer(absl::OkStatus(), std::exchange(reads_, {}));
   }
   Changes changes = std::exchange(changes_, {});
+  uncommitted_requests_.clear();
   relaxed_since_ = absl::InfiniteDuration();
   absl::Status status = failed();
   const int64_t first = next_sequence_;
@@ -345,6 +346,7 @@ CommandId Engine::Enqueue(PlannedCommand plan, const Submission& submission, con
   command.part_of = part_of;
   // The request was for the whole.
   if (part_of != 0) command.request_id.clear();
+  if (!command.request_id.empty()) uncommitted_requests_.insert(command.request_id);
   ApplyChangeSet(std::move(plan.changes), submission.actor, now);
   queue_->Submit(std::move(command), now, changes_);
   // Ids grow with the stages: on one key a part never waits for one of a later stage.
@@ -421,6 +423,13 @@ void Engine::Try(Submission submission, std::function<void(absl::StatusOr<Tried>
 absl::StatusOr<std::optional<Command>> Engine::FindEarlier(const std::string& request_id) {
   if (request_id.empty()) return std::nullopt;
   if (const Command* live = queue_->FindRequest(request_id)) return *live;
+  if (uncommitted_requests_.contains(request_id)) {
+    // It ended in the round that it came in: only what is about to be written has it.
+    for (const Mutation& mutation : changes_.mutations) {
+      const auto* insert = std::get_if<InsertCommand>(&mutation);
+      if (insert != nullptr && insert->command.request_id == request_id) return insert->command;
+    }
+  }
   return store_.FindRequest(request_id);
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
@@ -218,6 +219,7 @@ class Engine {
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<IdSource> ids_;
   Changes changes_;
+  absl::flat_hash_set<std::string> uncommitted_requests_;  // of the commands in changes_
   std::vector<Reply> replies_;  // wait for the commit
   std::vector<Reply> reads_;    // wait for the end of the round
   int64_t next_sequence_ = 1;

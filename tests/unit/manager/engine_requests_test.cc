@@ -94,6 +94,41 @@ TEST_F(EngineRequestsTest, SubmissionsOwnRulesGoWithTheCommand) {
   EXPECT_EQ(stored->retry.max_attempts, 3);
 }
 
+// Found by the simulation (seed 40604): the first command ended before it was ever committed, so
+// neither the queue nor the store knew the request, it was submitted again, the store refused the
+// batch, and the manager could not write any more.
+TEST_F(EngineRequestsTest, ARequestThatEndedInItsOwnRoundIsStillKnown) {
+  const auto submission = [](const std::string& request_id, const std::string& request) {
+    Submission made;
+    made.request_id = request_id;
+    made.request = request;
+    made.plan = [](const Now&) -> absl::StatusOr<PlannedCommand> {
+      PlannedCommand plan = PlanFor("account/x");
+      plan.supersedes = {"a"};
+      return plan;
+    };
+    return made;
+  };
+  std::vector<absl::StatusOr<Submitted>> answers;
+  const auto keep = [&](absl::StatusOr<Submitted> answer) { answers.push_back(std::move(answer)); };
+  engine_->Submit(submission("r1", "first"), keep);
+  engine_->Submit(submission("r2", "newer"), keep);
+  engine_->Submit(submission("r1", "first"), keep);
+  engine_->Submit(submission("r1", "another"), keep);
+  engine_->RunOnce();
+  ASSERT_EQ(answers.size(), 4u);
+  // Refusals do not wait for the commit.
+  EXPECT_EQ(ReasonOf(answers[0].status()), Reason::kRequestIdReused);
+  for (int i = 1; i < 4; ++i) ASSERT_TRUE(answers[i].ok()) << answers[i].status();
+  EXPECT_TRUE(answers[3]->repeated);
+  EXPECT_EQ(answers[3]->command.id, answers[1]->command.id);
+  EXPECT_TRUE(engine_->failed().ok());
+  const auto later = Submit("r1", "first");
+  ASSERT_TRUE(later.ok()) << later.status();
+  EXPECT_EQ(later->command.id, answers[1]->command.id);
+  EXPECT_EQ(later->command.tasks[0].outcome, Outcome::kSuperseded);
+}
+
 TEST_F(EngineRequestsTest, RetryAndSkipAnswerWithTheCommandAsItIsThen) {
   const Welcomed welcomed = Connect();
   const CommandId id = Submit()->command.id;
