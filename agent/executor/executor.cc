@@ -156,7 +156,9 @@ void Executor::AcceptConnection() {
   connection_ = std::make_unique<FrameSocket>(fd);
   LogDebug("agent connected", {{"pid", peer.pid}});
   for (const auto& [key, process] : quarantine_) ReportWedged(process->pid(), key, 0);
-  for (const auto& process : left_) ReportWedged(process.pid, process.resource_key, 0);
+  for (const auto& process : left_) {
+    ReportWedged(RunningSteps::HolderOf(process), process.resource_key, 0);
+  }
 }
 
 void Executor::DropConnection() {

@@ -1,7 +1,9 @@
 #include "agent/executor/running_steps.h"
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
@@ -14,17 +16,37 @@
 namespace hostq::agent {
 namespace {
 
-// Field 22 of proc_pid_stat(5). Empty if there is no such process, or only its status is left.
-std::string StartTimeOf(pid_t pid) {
+// The fields of proc_pid_stat(5) after the name: state, parent, group, ... None if there is no such
+// process, or only its status is left.
+std::vector<std::string> StatOf(pid_t pid) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
   std::string stat;
   std::getline(file, stat);
   // The second field, a name in parentheses, may contain anything.
   const size_t end = stat.rfind(')');
-  if (end == std::string::npos) return "";
-  const std::vector<std::string> fields = absl::StrSplit(stat.substr(end + 1), ' ');
-  constexpr size_t kState = 1, kStartTime = 20;  // after the name
-  return fields.size() > kStartTime && fields[kState] != "Z" ? fields[kStartTime] : "";
+  if (end == std::string::npos) return {};
+  std::vector<std::string> fields = absl::StrSplit(stat.substr(end + 1), ' ', absl::SkipEmpty());
+  if (fields.size() < 20 || fields[0] == "Z") return {};
+  return fields;
+}
+
+// Field 22. Empty as above.
+std::string StartTimeOf(pid_t pid) {
+  const std::vector<std::string> fields = StatOf(pid);
+  return fields.empty() ? "" : fields[19];
+}
+
+// A process of the group that lives; 0: none.
+pid_t MemberOf(pid_t group) {
+  if (kill(-group, 0) != 0 && errno == ESRCH) return 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
+    const std::vector<std::string> fields = StatOf(pid);
+    if (!fields.empty() && fields[2] == absl::StrCat(group)) return pid;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -63,9 +85,15 @@ std::vector<RunningSteps::Process> RunningSteps::Left() const {
   return left;
 }
 
-bool RunningSteps::HasEnded(const Process& process) const {
+pid_t RunningSteps::HolderOf(const Process& process) {
   const std::string start_time = StartTimeOf(process.pid);
-  if (!start_time.empty() && start_time == process.start_time) return false;
+  // Another one's, if it has the number since: numbers of groups that live are not given again.
+  if (!start_time.empty()) return start_time == process.start_time ? process.pid : 0;
+  return MemberOf(process.pid);
+}
+
+bool RunningSteps::HasEnded(const Process& process) const {
+  if (HolderOf(process) != 0) return false;
   Remove(process.pid);
   return true;
 }

@@ -27,7 +27,10 @@ class RunningSteps {
   void Remove(pid_t pid) const;
   // What an executor before this one has left running. What has ended is forgotten.
   std::vector<Process> Left() const;
-  // Forgets it as soon as it has ended.
+  // The process itself, or one that it started and that the kernel holds: each step has a process
+  // group of its own. 0: all have ended.
+  static pid_t HolderOf(const Process& process);
+  // Forgets it as soon as it, and all that it started, have ended.
   bool HasEnded(const Process& process) const;
 
  private:

@@ -326,6 +326,14 @@ std::set<std::string> SessionLogic::Changing() const {
 }
 
 void SessionLogic::TellDrift() {
+  std::vector<Deviation> wedged;
+  for (const v1::Wedged& one : runner_.WedgedUntold()) {
+    wedged.push_back({one.resource_key(), Reason::kWedged,
+                      absl::StrCat("process ", one.pid(), " cannot be ended (", one.state(),
+                                   ", waits in ", one.wchan(), "): nothing is done to ",
+                                   one.resource_key(), " until it ends")});
+  }
+  upkeep_.SetWedged(std::move(wedged));
   if (phase_ != Phase::kReady) return;
   if (std::optional<v1::Drift> drift = upkeep_.TakeNews()) {
     v1::AgentMessage message;

@@ -200,6 +200,19 @@ void TaskRunner::OnWedged(const v1::Wedged& wedged) {
   Tell(*task, news_);
 }
 
+std::vector<v1::Wedged> TaskRunner::WedgedUntold() const {
+  std::vector<v1::Wedged> untold;
+  for (const auto& [key, wedged] : quarantine_) {
+    const auto told = [&key = key](const Task& task) {
+      return task.begun && !task.own && task.assignment.resource_key == key;
+    };
+    if (wedged.pid() != 0 && std::none_of(tasks_.begin(), tasks_.end(), told)) {
+      untold.push_back(wedged);
+    }
+  }
+  return untold;
+}
+
 void TaskRunner::OnReleased(const v1::Released& released) {
   quarantine_.erase(released.resource_key());
   for (const Task& task : tasks_) {

@@ -65,6 +65,10 @@ class TaskRunner {
   // No step starts any more.
   void Stop() { stopping_ = true; }
 
+  // Processes that hang, on resources that no command's task works on at the moment: nobody else
+  // tells of them.
+  std::vector<v1::Wedged> WedgedUntold() const;
+
   // What the executor says. Unknown ids are ignored.
   void OnStepDone(const v1::StepDone& done);
   void OnWedged(const v1::Wedged& wedged);

@@ -211,6 +211,8 @@ std::optional<KeptItem> PreflightLook(const Kept& kept) {
   v1::Preflight& preflight = *look.mutable_preflight();
   preflight.clear_shares();
   preflight.clear_addresses();
+  // Whether the manager is there shows in the session; told later, it would not be so any more.
+  preflight.clear_quorum_address();
   const bool serves = RolesFromNames(passed->second.roles).storage;
   std::map<std::string, v1::Share> shares;
   for (const auto& [key, item] : kept) {

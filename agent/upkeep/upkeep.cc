@@ -119,6 +119,23 @@ void Upkeep::OnChecked(std::optional<std::vector<Deviation>> failed) {
   failed_checks_ = std::move(now_failed);
 }
 
+void Upkeep::SetWedged(std::vector<Deviation> wedged) {
+  if (wedged.empty() && wedged_.empty()) return;
+  std::map<std::string, Open> now_wedged;
+  for (Deviation& deviation : wedged) {
+    const auto known = wedged_.find(deviation.resource_key);
+    if (known != wedged_.end()) {
+      now_wedged.insert(*known);
+      continue;
+    }
+    tell_ = true;
+    const std::string key = deviation.resource_key;
+    now_wedged[key] = {std::move(deviation), clock_.Monotonic(), 0, {}, false};
+  }
+  if (now_wedged.size() != wedged_.size()) tell_ = true;
+  wedged_ = std::move(now_wedged);
+}
+
 void Upkeep::Found(const Deviation& deviation, bool quota) {
   LogDeviation("the node is not as it was told to be", deviation);
   const absl::Duration now = clock_.Monotonic();
@@ -260,13 +277,13 @@ std::optional<v1::Drift> Upkeep::TakeNews() {
   if (!tell_) return std::nullopt;
   tell_ = false;
   v1::Drift drift;
-  for (const auto* all : {&failed_checks_, &open_}) {
+  for (const auto* all : {&wedged_, &failed_checks_, &open_}) {
     for (const auto& [key, open] : *all) {
       if (drift.open_size() == kMostTold) break;
       *drift.add_open() = ToProto(open);
     }
   }
-  drift.set_open_count(static_cast<int32_t>(failed_checks_.size() + open_.size()));
+  drift.set_open_count(static_cast<int32_t>(wedged_.size() + failed_checks_.size() + open_.size()));
   drift.set_repairs(options_.repair);
   for (v1::Deviation& deviation : std::exchange(repaired_, {})) {
     *drift.add_repaired() = std::move(deviation);

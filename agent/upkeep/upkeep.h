@@ -76,6 +76,8 @@ class Upkeep {
   // What the checks of the node's own preflight found, by their names in Deviation::resource_key;
   // nullopt: it did not get to the end.
   void OnChecked(std::optional<std::vector<Deviation>> failed);
+  // Which resources nothing is done to, because a process hangs on them; all of them, each time.
+  void SetWedged(std::vector<Deviation> wedged);
   absl::Duration NextWake() const;
 
   // What the manager has not been told; nothing if it knows everything.
@@ -115,6 +117,7 @@ class Upkeep {
   absl::Duration next_preflight_;
   bool preflight_runs_ = false;
   std::map<std::string, Open> failed_checks_;  // by "check/ID"; nothing can be put back
+  std::map<std::string, Open> wedged_;         // by resource key
   std::vector<v1::Deviation> repaired_;        // not told yet
   bool tell_ = false;
 };

@@ -261,8 +261,9 @@ constexpr ReasonInfo kReasons[] = {
      "they must be permitted"},
     {Reason::kStepTimedOut, "STEP_TIMED_OUT", ReasonClass::kTransient, Owner::kNode,
      "a step ran past its deadline and was ended",
-     "see what is slow on NODE: the attempt's evidence names the process state: hostq command show "
-     "COMMAND"},
+     "see what is slow on NODE: a disk, a file server, a program that the step waits for; then: "
+     "hostq "
+     "command retry COMMAND"},
     {Reason::kStepCrashed, "STEP_CRASHED", ReasonClass::kTransient, Owner::kAgent,
      "a step's process died",
      "was it killed, for want of memory (dmesg on NODE)? If not, it is a bug of the agent: report "

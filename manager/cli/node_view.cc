@@ -120,7 +120,7 @@ std::string RenderRemoved(const std::string& name, const v1::ListSharesResponse&
       Clean(name),
       ": if the machine runs on, it keeps its addresses on lo (and "
       "answers\nto them), its mounts and its users. To clean it, run there, as root:\n\n"
-      "  systemctl disable --now hostq-agent\n"
+      "  systemctl disable --now hostq-agent hostq-executor\n"
       "  rm -r /var/lib/hostq/agent\n"
       "  ip -o addr show dev lo | awk '$4 != \"127.0.0.1/8\" && $4 != \"::1/128\" { print $4 }' |"
       " xargs -r -n 1 ip addr del dev lo\n");

@@ -257,10 +257,11 @@ void AddAccountResync(CLI::App& group, Tool& tool) {
 
 void AddNodeResync(CLI::App& group, Tool& tool) {
   auto options = std::make_shared<ResyncOptions>();
-  CLI::App& leaf = AddLeaf(group, "resync",
-                           "compare all accounts on a node with what it should have; --apply puts "
-                           "them and its shares right",
-                           "hostq node resync web2\nhostq node resync web2 --apply --timeout 10m");
+  CLI::App& leaf = AddLeaf(
+      group, "resync",
+      "compare all accounts, shares and addresses on a node with what it should have; --apply puts "
+      "them and its shares right",
+      "hostq node resync web2\nhostq node resync web2 --apply --timeout 10m");
   AddText(leaf, "NAME", options->name, "", "the node")->required();
   AddOptions(leaf, *options);
   OnRun(leaf, tool, options, ResyncNode);

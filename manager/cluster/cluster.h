@@ -96,7 +96,8 @@ class Cluster final : public Resources {
   absl::StatusOr<ChangeSet> RejoinNode(absl::string_view name, const storage::v1::Token& token,
                                        absl::string_view actor);
   // Its tokens and certificates are void. `unfinished_tasks` is how many the queue has for it.
-  // Errors: NOT_FOUND, FAILED_PRECONDITION (NODE_HAS_TASKS, unless `force`).
+  // Errors: NOT_FOUND; unless `force`: FAILED_PRECONDITION (NODE_HAS_TASKS; SHARE_IN_USE: it is the
+  // only storage node, and accounts live on shares).
   absl::StatusOr<ChangeSet> RemoveNode(absl::string_view name, int unfinished_tasks, bool force,
                                        absl::string_view actor);
   // `drain`: the balancers send it no new connections either, until it is resumed.
@@ -194,6 +195,8 @@ class Cluster final : public Resources {
   // nodes.cc
   absl::Status CheckNewToken(const storage::v1::Token& token) const;
   void ForgetNode(const std::string& name, ChangeSet& changes);
+  // On shares, while this is the only storage node; else 0.
+  int AccountsOnlyOn(const storage::v1::Node& node) const;
   // Of a node named `node`. NODE_EXISTS, ADDRESS_IN_USE.
   absl::Status CheckAddressFree(absl::string_view field, const std::string& address,
                                 absl::string_view node) const;

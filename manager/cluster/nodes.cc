@@ -171,7 +171,10 @@ absl::Status Cluster::CheckAddressFree(absl::string_view field, const std::strin
   for (const auto& [name, other] : nodes_) {
     const std::vector<std::string> taken = AddressesOf(other.node());
     if (name != node && std::find(taken.begin(), taken.end(), address) != taken.end()) {
-      return Exists(absl::StrCat(field, ": ", address, " is node ", name, "'s"));
+      return WithRemedy(
+          Exists(absl::StrCat(field, ": ", address, " is node ", name, "'s")),
+          absl::StrCat("choose another address, or remove that node first: hostq node remove ",
+                       name));
     }
   }
   if (!address_domains_.contains(address) && addresses_.count(address) == 0) {
@@ -207,6 +210,17 @@ absl::StatusOr<ChangeSet> Cluster::RemoveNode(absl::string_view name, int unfini
                                      " unfinished tasks; wait for them, or force the removal to "
                                      "cancel them"));
   }
+  if (const int served = AccountsOnlyOn(*FindNode(name)); served > 0 && !force) {
+    return WithRemedy(
+        Precondition(Reason::kShareInUse, absl::StrCat("name: the homes of ", served,
+                                                       " accounts lie on shares of the "
+                                                       "cluster, and ",
+                                                       name, " is its only storage node")),
+        absl::StrCat(
+            "add another storage node first, or delete the accounts; or, if the machine is "
+            "gone: hostq node remove ",
+            name, " --force"));
+  }
   ChangeSet changes;
   const std::string removed(name);
   changes.removed_nodes.push_back(removed);
@@ -221,6 +235,18 @@ absl::StatusOr<ChangeSet> Cluster::RemoveNode(absl::string_view name, int unfini
   if (balanced) Rebalance(false, changes);
   if (app) Reexport(changes);
   return changes;
+}
+
+int Cluster::AccountsOnlyOn(const storage::v1::Node& node) const {
+  const auto other = [&](const auto& entry) {
+    const storage::v1::Node& row = entry.second;
+    return row.node().name() != node.node().name() && HasJoined(row) && !row.draining() &&
+           HasRole(row, v1::Node::STORAGE);
+  };
+  if (!HasRole(node, v1::Node::STORAGE) || absl::c_any_of(nodes_, other)) return 0;
+  size_t count = 0;
+  for (const auto& [share, accounts] : share_accounts_) count += share.empty() ? 0 : accounts;
+  return static_cast<int>(count);
 }
 
 // A later node of the same name has not mounted or bound anything.

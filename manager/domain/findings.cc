@@ -133,6 +133,36 @@ Where Root(const Queue& queue, Where at) {
   return at;
 }
 
+// Why a node is not connected.
+struct Absence {
+  Reason reason = Reason::kNodeOffline;
+  absl::Time since;
+  Evidence evidence;
+  std::string summary;
+};
+
+Absence AbsenceOf(const NodeState& node, const Now& now) {
+  Absence absence;
+  absence.since = node.since;
+  absence.summary = absl::StrCat("node ", node.name, " has not been connected for ",
+                                 FormatAge(now.wall - node.since));
+  if (now.wall >= node.certificate_expire_time) {
+    absence.reason = Reason::kCertificateExpired;
+    absence.since = std::max(node.since, node.certificate_expire_time);
+    absence.evidence["expired"] =
+        absl::FormatTime(absl::RFC3339_sec, node.certificate_expire_time, absl::UTCTimeZone());
+    absence.summary =
+        absl::StrCat("its certificate expired ", FormatAge(now.wall - node.certificate_expire_time),
+                     " ago; ", absence.summary);
+  } else if (!node.old_manager_address.empty()) {
+    absence.reason = Reason::kManagerMoved;
+    absence.evidence["told"] = node.old_manager_address;
+    absence.summary = absl::StrCat("it was told that the manager is at ", node.old_manager_address,
+                                   "; ", absence.summary);
+  }
+  return absence;
+}
+
 class Explainer {
  public:
   Explainer(const Queue& queue, const Command& command, const Task& task, const Now& now,
@@ -255,25 +285,10 @@ class Explainer {
   }
 
   void Offline(absl::string_view what) {
-    finding_.since = node_->since;
-    const std::string offline = absl::StrCat("node ", task_.node, " has not been connected for ",
-                                             FormatAge(now_.wall - node_->since), "; ", what);
-    if (now_.wall >= node_->certificate_expire_time) {
-      finding_.since = std::max(node_->since, node_->certificate_expire_time);
-      finding_.evidence["expired"] =
-          absl::FormatTime(absl::RFC3339_sec, node_->certificate_expire_time, absl::UTCTimeZone());
-      return Is(
-          Reason::kCertificateExpired, true,
-          absl::StrCat("its certificate expired ",
-                       FormatAge(now_.wall - node_->certificate_expire_time), " ago; ", offline));
-    }
-    if (!node_->old_manager_address.empty()) {
-      finding_.evidence["told"] = node_->old_manager_address;
-      return Is(Reason::kManagerMoved, true,
-                absl::StrCat("it was told that the manager is at ", node_->old_manager_address,
-                             "; ", offline));
-    }
-    Is(Reason::kNodeOffline, true, offline);
+    Absence absence = AbsenceOf(*node_, now_);
+    finding_.since = absence.since;
+    finding_.evidence = std::move(absence.evidence);
+    Is(absence.reason, true, absl::StrCat(absence.summary, "; ", what));
   }
 
   void Queued() {
@@ -526,8 +541,12 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
   };
   const auto deviates = [&](absl::string_view node, const Deviation& deviation,
                             absl::string_view then) {
-    Finding& drift =
-        add(node, deviation.reason, deviation.since, {}, absl::StrCat(deviation.message, then));
+    const std::string check =
+        IsCheck(deviation)
+            ? absl::StrCat("check ", absl::StripPrefix(deviation.resource_key, kCheck), ": ")
+            : "";
+    Finding& drift = add(node, deviation.reason, deviation.since, {},
+                         absl::StrCat(check, deviation.message, then));
     drift.resource_key = deviation.resource_key;
     drift.remedy =
         deviation.remedy.empty() ? RemedyAbout(deviation.reason, drift) : deviation.remedy;
@@ -554,7 +573,16 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
                        " has passed its preflight and does not have all accounts; "
                        "balancers send it nothing"));
     }
-    if (!node.connected()) continue;
+    if (!node.connected()) {
+      // One that is paused may be away on purpose.
+      const bool missed = node.joined && !node.paused && !node.draining &&
+                          now.wall - node.since > thresholds.offline;
+      if (!missed) continue;
+      Absence absence = AbsenceOf(node, now);
+      add(name, absence.reason, absence.since, std::move(absence.evidence),
+          std::move(absence.summary));
+      continue;
+    }
     if (node.clock_skew.Exceeds(thresholds.clock_skew)) {
       const std::string skew = absl::FormatDuration(node.clock_skew.estimate());
       add(name, Reason::kClockSkew, node.since, {{"skew", skew}},
@@ -570,11 +598,11 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
     }
     for (const Deviation& deviation : node.deviations) {
       if (SaysNothingNew(deviation, node.deviations)) continue;
-      const bool check = IsCheck(deviation);
       deviates(name, deviation,
-               check          ? "; it is looked at again and again"
-               : node.repairs ? "; the agent puts it back as soon as it can"
-                              : "; the node's policy leaves it so (repair)");
+               deviation.reason == Reason::kWedged ? ""
+               : IsCheck(deviation)                ? "; it is looked at again and again"
+               : node.repairs                      ? "; the agent puts it back as soon as it can"
+                                                   : "; the node's policy leaves it so (repair)");
     }
     const absl::Duration waiting = now.monotonic - node.outbox_since;
     if (waiting > thresholds.unacknowledged) {

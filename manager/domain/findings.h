@@ -16,6 +16,7 @@ struct FindingThresholds {
   absl::Duration not_started = absl::Seconds(60);
   absl::Duration no_progress = absl::Seconds(60);
   absl::Duration clock_skew = absl::Seconds(5);
+  absl::Duration offline = absl::Seconds(30);  // a restart takes less
   absl::Duration unacknowledged = absl::Seconds(30);
   absl::Duration sweep_stale = absl::Seconds(5);
   absl::Duration overdue = absl::Seconds(5);  // past the task's timeout

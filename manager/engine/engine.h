@@ -220,8 +220,8 @@ class Engine {
   std::unique_ptr<IdSource> ids_;
   Changes changes_;
   absl::flat_hash_set<std::string> uncommitted_requests_;  // of the commands in changes_
-  std::vector<Reply> replies_;  // wait for the commit
-  std::vector<Reply> reads_;    // wait for the end of the round
+  std::vector<Reply> replies_;                             // wait for the commit
+  std::vector<Reply> reads_;                               // wait for the end of the round
   int64_t next_sequence_ = 1;
   absl::Duration relaxed_since_ = absl::InfiniteDuration();
   absl::Duration next_tick_;

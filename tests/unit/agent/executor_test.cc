@@ -324,6 +324,35 @@ TEST_F(ExecutorTest, ProcessesThatOutliveAnExecutorKeepTheirKeys) {
   EXPECT_TRUE(running.Left().empty());
 }
 
+// Found by a tester: an executor was killed again and again while a file server was dead. Its steps
+// died with it; what they had started hung in the kernel, and each next step started one more.
+TEST_F(ExecutorTest, WhatAStepStartedKeepsItsKeyToo) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t step = fork();
+  if (step == 0) {
+    setpgid(0, 0);
+    const pid_t started = fork();
+    if (started != 0 && write(ends[1], &started, sizeof(started)) < 0) _exit(1);
+    for (;;) pause();
+  }
+  pid_t started = 0;
+  ASSERT_EQ(read(ends[0], &started, sizeof(started)), static_cast<ssize_t>(sizeof(started)));
+  const RunningSteps running(directory_ + "/steps");
+  running.Add(step, "share/home");
+  kill(step, SIGKILL);
+  waitpid(step, nullptr, 0);
+  const std::vector<RunningSteps::Process> left = running.Left();
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(RunningSteps::HolderOf(left[0]), started);
+  EXPECT_FALSE(running.HasEnded(left[0]));
+  kill(started, SIGKILL);
+  EXPECT_TRUE(PollUntil([&] { return running.HasEnded(left[0]); }));
+  EXPECT_TRUE(running.Left().empty());
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST_F(ExecutorTest, AnAgentThatAsksForTooMuchIsCutOffAndTheNextIsServed) {
   for (int i = 0; i < 400; ++i) {
     Run("hang", absl::Minutes(1));

@@ -314,6 +314,17 @@ TEST_F(ClusterNodesTest, AnotherSystemThanTheManagersIsAWarning) {
   }
 }
 
+// Found by a tester: the only file server of a cluster with accounts went without a question.
+TEST_F(ClusterNodesTest, TheOnlyStorageNodeIsNotRemovedFromUnderItsAccounts) {
+  ThreeNodes();
+  HomeShare();
+  Stored(*cluster_->RemoveNode("web2", 0, false, "root"));
+  Submitted(Create("a.example", "a"));
+  EXPECT_EQ(CodeOf(cluster_->RemoveNode("storage1", 0, false, "root").status()),
+            "FAILED_PRECONDITION SHARE_IN_USE");
+  EXPECT_TRUE(cluster_->RemoveNode("storage1", 0, true, "root").ok());
+}
+
 TEST_F(ClusterNodesTest, FailedPreflightKeepsOut) {
   ThreeNodes();
   const ChangeSet changes = Preflight(

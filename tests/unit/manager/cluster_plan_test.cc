@@ -78,7 +78,7 @@ TEST_F(ClusterPlanTest, AccountsGoToWhateverNodesThereAre) {
             "create_account account/a.example: 0:both 0:storage1 1:web1 1:web2")
       << "a node of both roles is one of storage, and not yet joined is no hindrance";
   for (const char* name : {"both", "storage1"}) {
-    Stored(*cluster_->RemoveNode(name, 0, false, "root"));
+    Stored(*cluster_->RemoveNode(name, 0, true, "root"));
   }
   EXPECT_EQ(SummaryOf(Create("b.example", "b")), "create_account account/b.example: 0:web1 0:web2");
   Stored(*cluster_->DrainNode("web1"));

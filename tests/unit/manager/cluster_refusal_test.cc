@@ -193,7 +193,7 @@ TEST_F(ClusterRefusalTest, NodesNamed) {
 
 TEST_F(ClusterRefusalTest, NoNodeThatFits) {
   for (const char* node : {"storage1", "web1", "web2"}) {
-    Stored(*cluster_->RemoveNode(node, 0, false, "root"));
+    Stored(*cluster_->RemoveNode(node, 0, true, "root"));
   }
   ExpectRefused({
       {Create("a.example", "a"), "FAILED_PRECONDITION NO_TARGETS", "nodes"},

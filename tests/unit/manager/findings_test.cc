@@ -317,7 +317,7 @@ TEST(FindingsTest, WhatKeepsANodeOutIsNamed) {
   EXPECT_EQ(findings[1].remedy, "install it") << "it knows what was seen there";
   EXPECT_EQ(findings[0].reason, Reason::kArpNotSilenced);
   EXPECT_EQ(findings[0].resource_key, "check/arp");
-  EXPECT_EQ(findings[0].summary, "on eth0; web1 gets no work until that is mended");
+  EXPECT_EQ(findings[0].summary, "check arp: on eth0; web1 gets no work until that is mended");
   EXPECT_EQ(findings[0].since, absl::FromUnixSeconds(5));
   EXPECT_EQ(findings[0].remedy.find("NODE"), std::string::npos) << findings[0].remedy;
   NodeState ready = Unready("");
@@ -345,6 +345,32 @@ TEST(FindingsTest, ANodeThatWaitsForItsAccountsInVainIsNamed) {
   EXPECT_NE(findings[0].remedy.find("hostq node resync web1 --apply"), std::string::npos);
 }
 
+// Nobody waits for it yet; somebody will.
+TEST(FindingsTest, AnAbsentNodeIsNamedThoughNoCommandWaits) {
+  QueueHarness h;
+  h.AddNode("web1");
+  h.Connect("web1");
+  h.Disconnect("web1");
+  h.Advance(absl::Seconds(20));
+  const auto reasons = [&h] {
+    std::vector<Reason> seen;
+    for (const Finding& finding : ExplainNodes(h.queue, h.now)) {
+      if (finding.reason != Reason::kSweepStale) seen.push_back(finding.reason);
+    }
+    return seen;
+  };
+  EXPECT_TRUE(reasons().empty()) << "it may have been restarted";
+  h.Advance(absl::Seconds(20));
+  EXPECT_EQ(reasons(), std::vector<Reason>{Reason::kNodeOffline});
+  NodeState paused;
+  paused.name = "web1";
+  paused.joined = paused.admitted = paused.paused = true;
+  Changes out;
+  h.queue.SetNode(paused, h.now, out);
+  h.Take(std::move(out));
+  EXPECT_TRUE(reasons().empty()) << "somebody may have switched it off";
+}
+
 // What the node's own preflight finds: nothing puts that back.
 TEST(FindingsTest, AFailingCheckOfANodeThatWorksIsNamed) {
   QueueHarness h;
@@ -359,7 +385,7 @@ TEST(FindingsTest, AFailingCheckOfANodeThatWorksIsNamed) {
   const std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_EQ(findings[0].reason, Reason::kArpNotSilenced);
-  EXPECT_EQ(findings[0].summary, "on eth0; it is looked at again and again");
+  EXPECT_EQ(findings[0].summary, "check arp: on eth0; it is looked at again and again");
 }
 
 HelloFacts HelloOf(const std::string& process, uint64_t session) {
