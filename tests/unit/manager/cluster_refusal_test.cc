@@ -329,7 +329,7 @@ TEST_F(OneNodeTest, HomesNeedAShareOnceThereIsASecondNode) {
 }
 
 TEST_F(ClusterRefusalTest, SetQuotaWithoutStorageNodeNeedsANode) {
-  Stored(*cluster_->RemoveNode("storage1", 0, false, "root"));
+  Stored(*cluster_->RemoveNode("storage1", 0, true, "root"));
   EXPECT_EQ(Refusal("set_quota { domain: 'example.com' }"), "FAILED_PRECONDITION NO_TARGETS");
   EXPECT_EQ(Refusal("set_quota { domain: 'example.com' }", {"web1"}), "OK");
 }
