@@ -560,6 +560,7 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
     if (node.cloned) {
       add(name, Reason::kNodeCloned, node.cloned_since, {},
           absl::StrCat("two agents take turns as node ", name));
+      continue;  // what else is told of it may be so of the copy alone
     }
     if (node.joined && !node.admitted) {
       for (const Deviation& check : node.failed_checks) {

@@ -469,6 +469,14 @@ TEST(FindingsTest, TwoAgentsOfOneNodeAreToldFromOneThatWasRestarted) {
   std::vector<Finding> findings = ExplainNodes(h.queue, h.now);
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_EQ(findings[0].reason, Reason::kNodeCloned);
+  const auto tells = [&h](std::vector<Deviation> open) {
+    Changes out;
+    h.queue.Drifted("web1", 7, {.open = std::move(open)}, h.now, out);
+    h.Take(std::move(out));
+  };
+  tells({{"share/home", Reason::kShareNotMounted, "it is not mounted", h.now.wall}});
+  EXPECT_EQ(ExplainNodes(h.queue, h.now).size(), 1u) << "that may be so of the copy alone";
+  tells({});
   const CommandId id = h.Submit("a/x", {{"web1", 0}});
   EXPECT_EQ(Of(h, id, "web1").reason, Reason::kNodeCloned) << "neither of the two gets anything";
   for (int i = 0; i < 19; ++i) h.Advance(absl::Seconds(1));
