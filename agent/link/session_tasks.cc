@@ -344,6 +344,8 @@ void SessionLogic::TellDrift() {
 
 namespace {
 
+constexpr absl::Duration kLookTimeout = absl::Seconds(30);
+
 bool Looks(const Upkeep::Repair& repair) {
   return repair.purpose == Upkeep::Purpose::kQuotaLook ||
          repair.purpose == Upkeep::Purpose::kPreflight;
@@ -382,6 +384,10 @@ void SessionLogic::RunRepair(const Upkeep::Repair& repair) {
     std::erase_if(*steps, [&](const StepPlan& step) {
       return !wanted.empty() && !wanted.contains(step.name);
     });
+    // Reading is quick; what hangs is to be told soon.
+    if (Looks(repair)) {
+      for (StepPlan& step : *steps) step.timeout = std::min(step.timeout, kLookTimeout);
+    }
     runner_.AddOwn(assignment, *std::move(steps));
   } else {
     v1::Result result;

@@ -57,6 +57,31 @@ TEST_F(LinkTest, WhatATaskIsAboutToChangeIsNoDrift) {
   EXPECT_THAT(Sent(), testing::Contains(testing::HasSubstr("drift open: balancer/services")));
 }
 
+// Found by a tester: the file system was frozen, and nobody was told what hung there.
+TEST_F(LinkTest, AProcessOfTheAgentsOwnThatHangsIsTold) {
+  Connect();
+  Deliver(MakeAccount({"t1", 1, 10}, "create_account"));
+  Done(0);
+  Flush();
+  ASSERT_EQ(steps_.size(), 2u);
+  EXPECT_EQ(steps_[1].step_name(), "quota");
+  EXPECT_LE(steps_[1].timeout().seconds(), 30) << "a look is quick, or hangs";
+  Sent();
+  v1::ExecutorReport report;
+  v1::Wedged& wedged = *report.mutable_wedged();
+  wedged.set_id(steps_[1].id());
+  wedged.set_resource_key("account/a.example");
+  wedged.set_pid(7);
+  logic_->OnExecutorReport(report);
+  Flush();
+  EXPECT_THAT(Sent(), ElementsAre("drift open: account/a.example WEDGED"));
+  Done(1);
+  report.mutable_released()->set_resource_key("account/a.example");
+  logic_->OnExecutorReport(report);
+  Flush();
+  EXPECT_THAT(Sent(), ElementsAre("drift none"));
+}
+
 TEST_F(LinkTest, AQuotaIsLookedAtAndPutRightWithoutTheRestOfItsAccount) {
   Connect();
   Deliver(MakeAccount({"t1", 1, 10}, "create_account"));
