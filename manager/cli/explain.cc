@@ -175,7 +175,7 @@ std::string GroupHead(const Group& group, const View& view) {
     std::set<std::string> nodes;
     for (const v1::Finding* finding : group.findings) nodes.insert(finding->node());
     if (first.task_id().empty()) {
-      absl::StrAppend(&out, "; ", nodes.size(), " nodes");
+      if (nodes.size() > 1) absl::StrAppend(&out, "; ", nodes.size(), " nodes");
     } else {
       absl::StrAppend(&out, "; ", group.findings.size(), " tasks");
       if (group.findings.size() > kMaxRows && nodes.size() > 1)
