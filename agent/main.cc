@@ -29,9 +29,13 @@
 #include "agent/link/enroll.h"
 #include "agent/link/grpc_transport.h"
 #include "agent/link/identity.h"
+#include "agent/link/identity_keeper.h"
 #include "agent/link/session_logic.h"
 #include "common/base/error.h"
+#include "common/base/process_limits.h"
 #include "common/config/agent_config.h"
+#include "common/crypto/certificate.h"
+#include "common/crypto/secret_file.h"
 #include "common/log/log.h"
 #include "common/rpc/credentials.h"
 #include "common/rpc/settings.h"
@@ -121,6 +125,7 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
   options.upkeep.repair = config.policy.repair;
   options.upkeep.preflight_interval = config.preflight_interval;
   options.process_id = absl::StrCat(absl::Hex(RandomSeed(), absl::kZeroPad16));
+  options.trusts = PinsOf(identity.ca_pem);
   SeededRandom random(RandomSeed());
   SessionLogic logic(options, MakePlanner(policy), **journal, SystemClock(), random);
   if (const auto status = logic.Start(); !status.ok()) return Fail(kFailed, status);
@@ -129,9 +134,12 @@ int RunNetwork(const AgentConfig& config, const Policy& policy, Identity identit
                       {"manager", identity.manager_address},
                       {"in_flight", logic.in_flight()},
                       {"outbox", logic.outbox()}});
-  GrpcTransport transport(std::move(identity),
-                          [&mailbox](TransportEvent event) { mailbox.Post(std::move(event)); });
-  AgentLoop loop(logic, transport, mailbox, config.executor.socket(), SystemClock());
+  const auto post = [&mailbox](TransportEvent event) { mailbox.Post(std::move(event)); };
+  IdentityKeeper keeper(config.state_dir, identity, SystemClock(), RandomSeed(), post);
+  GrpcTransport transport(std::move(identity), post);
+  AgentLoop loop(logic, transport, mailbox, config.executor.socket(), SystemClock(),
+                 {[&keeper](const v1::Trust& trust) { keeper.OnTrust(trust); },
+                  [&keeper] { keeper.OnRefused(); }});
   loop.Run(stop_fd, kStopPatience);
   return kStopped;
 }
@@ -168,11 +176,42 @@ int Run(const AgentConfig& config) {
   return code;
 }
 
-int JoinCluster(const AgentConfig& config, JoinRequest request) {
-  if (const auto dropped = DropPrivileges(config); !dropped.ok()) return Fail(kFailed, dropped);
+// Files of a certificate from outside.
+struct OutsideFiles {
+  std::string certificate, key, ca;
+  bool given() const { return !certificate.empty() || !key.empty() || !ca.empty(); }
+  bool complete() const { return !certificate.empty() && !key.empty() && !ca.empty(); }
+};
+
+// As root, who may read them.
+absl::StatusOr<OutsideIdentity> ReadOutside(const OutsideFiles& files) {
+  OutsideIdentity identity;
+  HOSTQ_ASSIGN_OR_RETURN(identity.certificate_pem, ReadFile(files.certificate));
+  HOSTQ_ASSIGN_OR_RETURN(identity.key_pem, ReadSecretFile(files.key));
+  HOSTQ_ASSIGN_OR_RETURN(identity.ca_pem, ReadFile(files.ca));
+  return identity;
+}
+
+// With a token, or with the files of a certificate from outside.
+absl::StatusOr<Joined> JoinEitherWay(const AgentConfig& config, JoinRequest& request,
+                                     const OutsideFiles& files) {
+  OutsideIdentity outside;
+  if (files.given()) {
+    HOSTQ_ASSIGN_OR_RETURN(outside, ReadOutside(files));
+  }
+  HOSTQ_RETURN_IF_ERROR(DropPrivileges(config));
+  if (files.given()) {
+    outside.manager = request.manager;
+    outside.state_dir = config.state_dir;
+    return JoinFromOutside(outside);
+  }
   request.state_dir = config.state_dir;
   std::cout << "joining the cluster of " << request.manager << " ..." << std::endl;
-  const auto joined = Join(request);
+  return Join(request);
+}
+
+int JoinCluster(const AgentConfig& config, JoinRequest request, const OutsideFiles& files) {
+  const auto joined = JoinEitherWay(config, request, files);
   if (!joined.ok()) {
     const absl::Status& status = joined.status();
     const bool refused = absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status);
@@ -205,9 +244,13 @@ int Main(int argc, char** argv) {
   join->add_option("--manager", request.manager, "HOST:PORT of the manager's enrolment")
       ->required();
   join->add_option("--token", token,
-                   "Token from 'hostq node add' or 'hostq node rejoin'; works once")
-      ->required();
-  join->add_option("--ca-pin", request.ca_pin, "sha256:HEX of the cluster's authority")->required();
+                   "Token from 'hostq node add' or 'hostq node rejoin'; works once");
+  join->add_option("--ca-pin", request.ca_pin, "sha256:HEX of the cluster's authority");
+  OutsideFiles files;
+  join->add_option("--certificate", files.certificate,
+                   "Instead of a token, if the cluster's certificates come from outside: PEM");
+  join->add_option("--key", files.key, "Its key, PEM; 0600");
+  join->add_option("--ca-cert", files.ca, "The authority's certificate, PEM");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -216,11 +259,20 @@ int Main(int argc, char** argv) {
   const auto config = LoadAgentConfig(config_path);
   if (!config.ok()) return Fail(kUsage, config.status());
   if (run->parsed()) return Run(*config);
+  const bool with_token = !token.empty() && !request.ca_pin.empty();
+  if (with_token == files.given() || (files.given() && !files.complete())) {
+    std::cerr << "hostq-agent: join: wanted: --token and --ca-pin, as in the join line; or "
+                 "--certificate, --key and --ca-cert\n";
+    return kUsage;
+  }
   request.token = SecretString(std::move(token));
-  return JoinCluster(*config, std::move(request));
+  return JoinCluster(*config, std::move(request), files);
 }
 
 }  // namespace
 }  // namespace hostq::agent
 
-int main(int argc, char** argv) { return hostq::agent::Main(argc, argv); }
+int main(int argc, char** argv) {
+  hostq::ForbidCoreDumps();
+  return hostq::agent::Main(argc, argv);
+}

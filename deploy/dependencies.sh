@@ -3,7 +3,8 @@
 #
 #   deploy/dependencies.sh [--list] [build|lab|test|all]...        (default: all)
 #
-#   build   compiler, CMake and the libraries that hostq links
+#   build   compiler, CMake and the libraries that hostq links; Node.js and npm, which build the
+#           dashboard, unless there is one already (from wherever)
 #   lab     what deploy/lab/run.sh needs: a guest kernel, NFS and quota tools
 #   test    build and lab, and the checkers that tests/run.sh runs
 #   all     everything above
@@ -16,10 +17,12 @@ set -euo pipefail
 build=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates
   protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libgrpc++-dev libabsl-dev
-  libsqlite3-dev libssl-dev libcli11-dev libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev
+  libsqlite3-dev libssl-dev libcli11-dev libboost-dev libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev
   libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libre2-dev
-  libgtest-dev libgmock-dev
+  python3                                           # embeds the dashboard's files
+  libgtest-dev libgmock-dev prometheus-cpp-dev
 )
+command -v node >/dev/null && command -v npm >/dev/null || build+=(nodejs npm)
 lab=(
   user-mode-linux busybox-static                    # the guest kernel; what its init runs
   nfs-kernel-server nfs-common rpcbind quota e2fsprogs xfsprogs
@@ -30,6 +33,12 @@ lab=(
 checkers=(
   clang clang-format clang-tidy libclang-rt-14-dev shellcheck jq strace
   nginx-light apache2-bin curl                      # the examples of hooks are run with them
+  python3 openssl                                   # tests/hostile
+  zsh mandoc man-db groff-base python3-yaml         # what hostq prints for shells, man and programs
+  python3-jsonschema python3-protobuf               # docs/openapi.yaml
+  prometheus                                        # promtool and the server, for tests/monitoring
+  php-cli php-curl                                  # docs/examples and deploy/integrations
+  chromium                                          # tests/browser
 )
 
 help() { sed -n '2,/^set /{s/^# \{0,1\}//p}' "$0"; }

@@ -5,14 +5,17 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "common/base/process_limits.h"
 #include "common/config/manager_config.h"
+#include "common/crypto/secret_file.h"
 #include "common/log/log.h"
 #include "common/rpc/credentials.h"
 #include "common/rpc/settings.h"
@@ -37,6 +40,10 @@ constexpr char kHelp[] =
 usage:
   hostq-manager init [--config FILE]   once: make the state directory, the cluster's certificate
                                        authority and the database; nothing is overwritten
+      [--ca-cert FILE --ca-key FILE]   with this authority instead of one of its own, for example
+                                       one that your company's root has signed for hostq
+      [--ca-cert FILE --server-cert FILE --server-key FILE]
+                                       without an authority: all certificates come from outside
   hostq-manager run [--config FILE]    run in the foreground until SIGTERM or SIGINT
   hostq-manager --version | --help
 
@@ -60,11 +67,48 @@ exit codes:
 struct Arguments {
   std::string command;
   std::string config = kManagerConfigPath;
+  // Of init: files.
+  std::string ca_cert, ca_key, server_cert, server_key;
 };
 
 int UsageError(const std::string& what) {
   std::fprintf(stderr, "hostq-manager: %s\nhostq-manager --help tells more\n", what.c_str());
   return kUsage;
+}
+
+struct FileOption {
+  const char* name;
+  std::string Arguments::*field;
+  std::optional<std::string> value;  // "--NAME=VALUE"
+};
+
+std::optional<FileOption> TakeFileOption(absl::string_view word) {
+  for (const FileOption& option : {FileOption{"--config", &Arguments::config, {}},
+                                   FileOption{"--ca-cert", &Arguments::ca_cert, {}},
+                                   FileOption{"--ca-key", &Arguments::ca_key, {}},
+                                   FileOption{"--server-cert", &Arguments::server_cert, {}},
+                                   FileOption{"--server-key", &Arguments::server_key, {}}}) {
+    if (word == option.name) return option;
+    absl::string_view value = word;
+    if (absl::ConsumePrefix(&value, absl::StrCat(option.name, "="))) {
+      return FileOption{option.name, option.field, std::string(value)};
+    }
+  }
+  return std::nullopt;
+}
+
+// Which of the files of init go together. Empty: these do.
+std::string WrongFiles(const Arguments& arguments) {
+  const bool ca = !arguments.ca_cert.empty();
+  const bool ca_key = !arguments.ca_key.empty();
+  const bool server = !arguments.server_cert.empty();
+  const bool server_key = !arguments.server_key.empty();
+  if (!ca && !ca_key && !server && !server_key) return "";
+  if (arguments.command != "init") return "--ca-cert and the like are for init";
+  if (ca && ca_key && !server && !server_key) return "";
+  if (ca && !ca_key && server && server_key) return "";
+  return "wanted: --ca-cert and --ca-key (the manager issues with that authority), or --ca-cert, "
+         "--server-cert and --server-key (certificates come from outside)";
 }
 
 // Below 0: go on.
@@ -79,11 +123,11 @@ int Parse(const std::vector<std::string>& words, Arguments& out) {
       std::printf("hostq-manager %s\n", HOSTQ_VERSION);
       return kOk;
     }
-    if (word == "--config") {
-      if (i + 1 == words.size()) return UsageError("--config: which file?");
-      out.config = words[++i];
-    } else if (absl::StartsWith(word, "--config=")) {
-      out.config = word.substr(9);
+    if (const std::optional<FileOption> option = TakeFileOption(word)) {
+      if (!option->value && i + 1 == words.size()) {
+        return UsageError(absl::StrCat(option->name, ": which file?"));
+      }
+      out.*(option->field) = option->value ? *option->value : words[++i];
     } else if (out.command.empty() && (word == "run" || word == "init")) {
       out.command = word;
     } else {
@@ -91,6 +135,7 @@ int Parse(const std::vector<std::string>& words, Arguments& out) {
     }
   }
   if (out.command.empty()) return UsageError("say what to do: init or run");
+  if (const std::string wrong = WrongFiles(out); !wrong.empty()) return UsageError(wrong);
   return -1;
 }
 
@@ -103,8 +148,38 @@ int Fail(const absl::Status& status, int code) {
   return code;
 }
 
-int Init(const ManagerConfig& config) {
-  const absl::StatusOr<std::string> made = InitStateDir(config);
+absl::StatusOr<std::string> ReadNotEmpty(const std::string& path) {
+  HOSTQ_ASSIGN_OR_RETURN(std::string text, ReadFile(path));
+  if (!text.empty()) return text;
+  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                   absl::StrCat(path, " is empty"));
+}
+
+absl::StatusOr<SecretString> ReadKey(const std::string& path) {
+  HOSTQ_ASSIGN_OR_RETURN(SecretString text, ReadSecretFile(path));
+  if (!text.empty()) return text;
+  return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                   absl::StrCat(path, " is empty"));
+}
+
+// Before init becomes the user of the state directory, who may not read them.
+absl::StatusOr<InitialCertificates> ReadCertificates(const Arguments& arguments) {
+  InitialCertificates out;
+  if (arguments.ca_cert.empty()) return out;
+  HOSTQ_ASSIGN_OR_RETURN(out.ca_pem, ReadNotEmpty(arguments.ca_cert));
+  if (!arguments.ca_key.empty()) {
+    HOSTQ_ASSIGN_OR_RETURN(out.ca_key_pem, ReadKey(arguments.ca_key));
+    return out;
+  }
+  HOSTQ_ASSIGN_OR_RETURN(out.server_pem, ReadNotEmpty(arguments.server_cert));
+  HOSTQ_ASSIGN_OR_RETURN(out.server_key_pem, ReadKey(arguments.server_key));
+  return out;
+}
+
+int Init(const ManagerConfig& config, const Arguments& arguments) {
+  const absl::StatusOr<InitialCertificates> certificates = ReadCertificates(arguments);
+  if (!certificates.ok()) return Fail(certificates.status(), kFailed);
+  const absl::StatusOr<std::string> made = InitStateDir(config, *certificates);
   if (!made.ok()) return Fail(made.status(), kFailed);
   std::fputs(made->c_str(), stdout);
   return kOk;
@@ -113,13 +188,15 @@ int Init(const ManagerConfig& config) {
 // Until a signal comes: its number. Or until a database that had failed can be written again: 0.
 int Watch(Server& server, const ManagerConfig& config, const sigset_t& signals) {
   absl::Duration next_probe = absl::InfiniteDuration();
+  ReturnSchedule schedule;
   for (;;) {
     const timespec second = {1, 0};
     const int signal_number = sigtimedwait(&signals, nullptr, &second);
     if (signal_number > 0) return signal_number;
+    const absl::Duration now = SystemClock().Monotonic();
+    if (schedule.IsTime(now, ResidentBytes())) ReturnFreedMemory();
     const absl::Status status = server.failed();
     if (status.ok()) continue;
-    const absl::Duration now = SystemClock().Monotonic();
     if (next_probe == absl::InfiniteDuration()) {
       LogError("nothing is accepted until the database can be written again; reading goes on",
                {{"status", status}});
@@ -169,13 +246,15 @@ int Main(const std::vector<std::string>& words) {
   const absl::StatusOr<ManagerConfig> config = LoadManagerConfig(arguments.config);
   if (!config.ok()) return Fail(config.status(), kUsage);
   umask(077);
-  return arguments.command == "init" ? Init(*config) : Run(*config);
+  return arguments.command == "init" ? Init(*config, arguments) : Run(*config);
 }
 
 }  // namespace
 }  // namespace hostq::manager
 
 int main(int argc, char** argv) {
+  hostq::ForbidCoreDumps();
+  hostq::RaiseDescriptorLimit();
   hostq::RequireTls13();
   return hostq::manager::Main(std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -11,7 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "manager/access/authority_set.h"
 #include "manager/access/certificate_authority.h"
+#include "manager/access/outside_certificates.h"
 #include "manager/store/sqlite/sqlite_store.h"
 
 namespace hostq::manager {
@@ -58,6 +60,41 @@ absl::Status AlreadyThere(absl::string_view what, absl::string_view advice) {
                    absl::StrCat(what, " exists already and is never overwritten; ", advice));
 }
 
+// Before anything is made: after a refusal init can be run again with other files.
+absl::Status CheckCertificates(const InitialCertificates& certificates, absl::Time now) {
+  if (certificates.ca_pem.empty()) return absl::OkStatus();
+  if (!certificates.ca_key_pem.empty()) {
+    return CertificateAuthority::CheckImport(certificates.ca_pem, certificates.ca_key_pem, now);
+  }
+  return CheckOutside({certificates.ca_pem, certificates.server_pem, certificates.server_key_pem},
+                      now);
+}
+
+absl::Status MakeAuthority(const ManagerConfig& config, const InitialCertificates& certificates,
+                           absl::Time now) {
+  const std::string& dir = config.state_dir;
+  if (certificates.ca_pem.empty()) {
+    return CertificateAuthority::Create(dir, config.cluster.name, now);
+  }
+  if (!certificates.ca_key_pem.empty()) {
+    return AuthoritySet::CreateImported(dir, certificates.ca_pem, certificates.ca_key_pem, now);
+  }
+  return AuthoritySet::CreateOutside(dir, certificates.ca_pem, certificates.server_pem,
+                                     certificates.server_key_pem, now);
+}
+
+std::string OutsideLines(const ManagerConfig& config, const std::string& database,
+                         const AuthoritySet& set) {
+  return absl::StrCat("made the cluster \"", config.cluster.name, "\":\n",  //
+                      "  state directory  ", config.state_dir, "\n",        //
+                      "  database         ", database, "\n",                //
+                      "  authority        outside; pin ", set.pin(), "\n",  //
+                      "the manager takes over what is replaced in ", config.state_dir,
+                      "/ca: outside-ca.pem, outside-server.pem, outside-server.key\n",
+                      "next: hostq-manager run, then: hostq node add NAME --role ROLE --address "
+                      "ADDRESS\n");
+}
+
 }  // namespace
 
 std::string DatabasePath(const std::string& state_dir) {
@@ -85,14 +122,15 @@ absl::StatusOr<std::unique_ptr<StateLock>> StateLock::Take(const std::string& st
 
 StateLock::~StateLock() { close(fd_); }
 
-absl::StatusOr<std::string> InitStateDir(const ManagerConfig& config) {
+absl::StatusOr<std::string> InitStateDir(const ManagerConfig& config,
+                                         const InitialCertificates& certificates) {
   const std::string& dir = config.state_dir;
   HOSTQ_RETURN_IF_ERROR(MakeDirectories(dir));
   HOSTQ_RETURN_IF_ERROR(BecomeOwner(dir));
   HOSTQ_ASSIGN_OR_RETURN(const std::unique_ptr<StateLock> lock, StateLock::Take(dir));
   const std::string database = DatabasePath(dir);
   const std::string authority = absl::StrCat(dir, "/ca/ca.pem");
-  if (Exists(authority)) {
+  if (AuthoritySet::Exists(dir)) {
     return AlreadyThere(absl::StrCat("the cluster's authority ", authority),
                         "start the manager with: hostq-manager run");
   }
@@ -103,10 +141,13 @@ absl::StatusOr<std::string> InitStateDir(const ManagerConfig& config) {
                                "the database and run init again"));
   }
   const absl::Time now = SystemClock().Now();
+  HOSTQ_RETURN_IF_ERROR(CheckCertificates(certificates, now));
   // The authority last: with it the cluster exists.
   HOSTQ_RETURN_IF_ERROR(SqliteStore::Open(database).status());
-  HOSTQ_RETURN_IF_ERROR(CertificateAuthority::Create(dir, config.cluster.name, now));
-  HOSTQ_ASSIGN_OR_RETURN(const auto ca, CertificateAuthority::Open(dir, now));
+  HOSTQ_RETURN_IF_ERROR(MakeAuthority(config, certificates, now));
+  HOSTQ_ASSIGN_OR_RETURN(const auto set, AuthoritySet::Open(dir, config.cluster.name, now));
+  if (!set->built_in()) return OutsideLines(config, database, *set);
+  const auto ca = set->issuing();
   return absl::StrCat("made the cluster \"", config.cluster.name, "\":\n",  //
                       "  state directory  ", dir, "\n",                     //
                       "  database         ", database, "\n",                //

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/config/manager_config.h"
+#include "common/crypto/secret.h"
 
 namespace hostq::manager {
 
@@ -29,10 +30,22 @@ class StateLock {
   const int fd_;
 };
 
+// PEM. Nothing: the manager makes its own authority.
+struct InitialCertificates {
+  // An authority that was made elsewhere, with its key: the manager issues with it. Or, without the
+  // key, with the manager's own certificate and key: certificates come from outside.
+  std::string ca_pem;
+  SecretString ca_key_pem;
+  std::string server_pem;
+  SecretString server_key_pem;
+};
+
 // What `hostq-manager init` does: makes the state directory (0700), the certificate authority and
 // the database. Nothing that exists is overwritten. Run by root for a directory that belongs to
 // another user, it becomes that user first, for good. Blocks on the disk.
-// Returns the lines to print. Errors: ALREADY_EXISTS (there is a cluster), or what the system says.
-absl::StatusOr<std::string> InitStateDir(const ManagerConfig& config);
+// Returns the lines to print. Errors: ALREADY_EXISTS (there is a cluster),
+// INVALID_ARGUMENT (certificates or keys that do not fit), or what the system says.
+absl::StatusOr<std::string> InitStateDir(const ManagerConfig& config,
+                                         const InitialCertificates& certificates = {});
 
 }  // namespace hostq::manager

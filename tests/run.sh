@@ -4,24 +4,30 @@
 #
 #   format       clang-format, shellcheck; whether the table of faults in the documents is up to date
 #   release      builds what is shipped; unit, contract, lint and integration tests on it
+#   rest         the HTTPS port of a real manager: docs/openapi.yaml against the server, events, sessions
 #   asan         the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan         the core (what links no gRPC) with ThreadSanitizer
 #   tidy         clang-tidy and clang's thread-safety analysis
 #   crash        the real programs: killed at random moments and at every named point under load; on
 #                disks that are full or read-only, with databases that are damaged
+#   hostile      attacks on a running manager, on every port (tests/hostile/run.sh); and a search for
+#                every secret of a run in all it leaves behind
+#   monitoring   what Prometheus is told: alerts case by case, a running manager's page, a real Prometheus that
+#                reads it, and one command followed through the logs by its trace (tests/monitoring/run.sh)
+#   browser      the dashboard in headless Chromium against a real manager (tests/browser/run.sh)
 #   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
 #   fuzz         every fuzzer for 5 s (tests/fuzz/run.sh)
 #   mutations    whether the simulation finds three bugs of its collection (tests/simulation/mutations.sh
 #                has all of them)
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses; XFS;
 #                what nodes keep; a node that joins; the balancer; exports; hooks with nginx; what the policy
-#                forbids; what cannot be ended; resync
+#                forbids; who may do what (trust); what cannot be ended; resync
 #   faults       the cluster in the lab broken in every way of tests/system/faults: named, mended, done
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release system faults crash tsan asan tidy coverage fuzz mutations)
+all_tiers=(format release system faults rest examples browser monitoring crash hostile tsan asan tidy coverage fuzz mutations)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -32,6 +38,7 @@ tier_format() {
   git ls-files -z '*.cc' '*.h' | xargs -0 -P 2 -n 40 clang-format --dry-run -Werror || bad=1
   git ls-files -z '*.sh' '.ci/run' 'deploy/hooks/*/*' | xargs -0 shellcheck -x || bad=1
   tests/system/faults/table.sh --check || bad=1
+  docs/openapi/generate.py --check || bad=1
   return $bad
 }
 
@@ -57,17 +64,51 @@ tier_crash() {
   return $bad
 }
 
+tier_hostile() {
+  local bad=0
+  tests/hostile/run.sh --verbose || bad=1
+  tests/hostile/run.sh --no-build --secrets || bad=1
+  return $bad
+}
+
+tier_rest() { tests/integration/rest.sh; }
+tier_monitoring() { need_release && tests/monitoring/run.sh --no-build; }
+tier_examples() { need_release && tests/integration/examples.sh --no-build; }
+tier_browser() { tests/browser/run.sh; }
+
+# While the labs run, which mostly wait: builds at the lowest priority what later tiers build, and lets
+# clang-tidy look at what it has not seen. Only time is saved by it: ccache and tidy.sh remember what was
+# done, and the tiers themselves decide.
+build_ahead() { # TIER...
+  local tier
+  for tier; do
+    case $tier in
+      asan | tsan | coverage) cmake --preset "$tier" && cmake --build --preset "$tier" ;;
+      fuzz) tests/fuzz/run.sh --build ;;
+      tidy) tier_tidy ;;
+    esac
+  done
+}
+
 need_release() {
   [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; }
+}
+
+run_story() { # STORY LOGS
+  local log=$2/story-$1.log status=0
+  deploy/lab/run.sh --timeout 600 "tests/system/$1.sh" >"$log" 2>&1 || status=$?
+  printf 'story %s: exit status %d after %d s\n' "$1" "$status" "$SECONDS" >>"$log"
+  return "$status"
 }
 
 # Two labs side by side: most of a story is waiting.
 tier_system() {
   need_release || return
   local story bad=0
-  local -a stories=(wedged main-job quotas upkeep join balancer exports hooks policy resync)
-  printf '%s\n' "${stories[@]}" |
-    xargs -P 2 -I{} bash -c "deploy/lab/run.sh --timeout 600 tests/system/{}.sh >$logs/story-{}.log 2>&1" || bad=1
+  local -a stories=(wedged main-job quotas upkeep join balancer exports hooks policy resync trust)
+  export -f run_story
+  # shellcheck disable=SC2016
+  printf '%s\n' "${stories[@]}" | xargs -P 2 -I{} bash -c 'run_story {} "$0"' "$logs" || bad=1
   for story in "${stories[@]}"; do cat "$logs/story-$story.log"; done
   return $bad
 }
@@ -96,7 +137,7 @@ run_tier() { # TIER
   printf '== %s\n' "$tier"
   "tier_$tier" >"$log" 2>&1
   status=$?
-  ((status == 0)) || { tail -n 60 "$log"; echo "-- whole log: $log"; }
+  ((status == 0)) || { grep -E '^(  FAIL|FAIL|story )|  FAIL: ' "$log"; tail -n 60 "$log"; echo "-- whole log: $log"; }
   # Not in a pipe: count adds to the totals.
   count "$log" "$status" >"$logs/count"
   printf '   %s: %s in %d s\n' "$tier" "$(<"$logs/count")" $((SECONDS - start))
@@ -117,7 +158,17 @@ done
 
 deploy/dependencies.sh test || { echo "tests/run.sh: cannot install what the tests need" >&2; exit 1; }
 mkdir -p "$logs"
-for tier in "${tiers[@]}"; do run_tier "$tier"; done
+ahead=''
+for tier in "${tiers[@]}"; do
+  case $tier in
+    system | faults)
+      need_release >"$logs/build-release.log" 2>&1
+      [[ $ahead ]] || { (renice -n 19 "$BASHPID" && build_ahead "${tiers[@]}") >"$logs/ahead.log" 2>&1 & ahead=$!; }
+      ;;
+    *) [[ -z $ahead ]] || wait "$ahead" ;;
+  esac
+  run_tier "$tier"
+done
 printf '== %d s in all\n' "$SECONDS"
 echo "$passed passed, $failed failed"
 ((failed == 0 && passed > 0))

@@ -9,10 +9,6 @@ namespace {
 
 constexpr char kLoopback[] = "lo";
 
-absl::Status Conflict(Reason reason, absl::string_view message) {
-  return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
-}
-
 // An address that is to be on lo, and who may have it all the same.
 struct Wanted {
   IpAddress address;
@@ -31,17 +27,17 @@ absl::StatusOr<bool> IsBound(Host& host, const Wanted& wanted) {
     if (one.interface != kLoopback) {
       if (wanted.balancer) return true;
       return WithEvidence(
-          WithEvidence(Conflict(Reason::kAddressOnOtherInterface,
-                                absl::StrCat(address.ToString(), " is on ", one.interface,
-                                             " instead of lo: this node would answer for it")),
+          WithEvidence(Precondition(Reason::kAddressOnOtherInterface,
+                                    absl::StrCat(address.ToString(), " is on ", one.interface,
+                                                 " instead of lo: this node would answer for it")),
                        "interface", one.interface),
           "address", address.ToString());
     }
     if (one.prefix != address.bits()) {
       return WithEvidence(
-          WithEvidence(Conflict(Reason::kAddressWrongPrefix,
-                                absl::StrCat(address.ToString(), "/", one.prefix,
-                                             " is on lo: the whole subnet leads nowhere")),
+          WithEvidence(Precondition(Reason::kAddressWrongPrefix,
+                                    absl::StrCat(address.ToString(), "/", one.prefix,
+                                                 " is on lo: the whole subnet leads nowhere")),
                        "prefix", absl::StrCat(one.prefix)),
           "address", address.ToString());
     }
@@ -72,10 +68,10 @@ absl::Status CheckNobodyAnswers(Host& host, const Wanted& wanted) {
   HOSTQ_ASSIGN_OR_RETURN(const bool may, MayAnswer(host, *owner, wanted.balancers));
   if (may) return absl::OkStatus();
   return WithEvidence(
-      WithEvidence(WithEvidence(Conflict(Reason::kAddressOwnedByOtherHost,
-                                         absl::StrCat("the host with MAC address ", owner->mac,
-                                                      " answers for ", address.ToString(), " on ",
-                                                      owner->interface)),
+      WithEvidence(WithEvidence(Precondition(Reason::kAddressOwnedByOtherHost,
+                                             absl::StrCat("the host with MAC address ", owner->mac,
+                                                          " answers for ", address.ToString(),
+                                                          " on ", owner->interface)),
                                 "mac", owner->mac),
                    "interface", owner->interface),
       "address", address.ToString());
@@ -95,8 +91,8 @@ absl::StatusOr<StepResult> Bind(Host& host, const Wanted& wanted) {
   HOSTQ_RETURN_IF_ERROR(host.addresses().AddToLoopback(address));
   HOSTQ_ASSIGN_OR_RETURN(const bool now, IsBound(host, wanted));
   if (!now) {
-    return Conflict(Reason::kAddressMissing,
-                    absl::StrCat(address.ToString(), " was added to lo, but is not there"));
+    return Precondition(Reason::kAddressMissing,
+                        absl::StrCat(address.ToString(), " was added to lo, but is not there"));
   }
   return Changed(so);
 }
@@ -117,8 +113,9 @@ absl::StatusOr<StepResult> Unbind(Host& host, const IpAddress& address) {
   HOSTQ_RETURN_IF_ERROR(host.addresses().RemoveFromLoopback(address));
   HOSTQ_ASSIGN_OR_RETURN(const auto now, host.addresses().List());
   if (on_lo(now)) {
-    return Conflict(Reason::kInternal,
-                    absl::StrCat(address.ToString(), " was removed from lo, but is still there"));
+    return Precondition(
+        Reason::kInternal,
+        absl::StrCat(address.ToString(), " was removed from lo, but is still there"));
   }
   return Changed(so);
 }
@@ -137,13 +134,13 @@ absl::Status CheckArpSilenced(Host& host) {
   for (const ArpSetting& setting : settings) {
     if (setting.ignore >= 1 && setting.announce >= 2) continue;
     return WithEvidence(
-        WithEvidence(
-            WithEvidence(Conflict(Reason::kArpNotSilenced,
-                                  absl::StrCat("on ", setting.interface, " arp_ignore is ",
-                                               setting.ignore, " (needed: 1) and arp_announce is ",
-                                               setting.announce, " (needed: 2)")),
-                         "interface", setting.interface),
-            "arp_ignore", absl::StrCat(setting.ignore)),
+        WithEvidence(WithEvidence(Precondition(Reason::kArpNotSilenced,
+                                               absl::StrCat("on ", setting.interface,
+                                                            " arp_ignore is ", setting.ignore,
+                                                            " (needed: 1) and arp_announce is ",
+                                                            setting.announce, " (needed: 2)")),
+                                  "interface", setting.interface),
+                     "arp_ignore", absl::StrCat(setting.ignore)),
         "arp_announce", absl::StrCat(setting.announce));
   }
   return absl::OkStatus();

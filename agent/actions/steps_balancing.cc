@@ -27,10 +27,6 @@ absl::Status Bad(absl::string_view message) {
                    absl::StrCat("balancing: ", message));
 }
 
-absl::Status Conflict(Reason reason, absl::string_view message) {
-  return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
-}
-
 absl::Status CheckSettings(const hostq::v1::BalancingSettings& settings) {
   if (settings.ports().empty() || settings.ports_size() > kMaxPorts) {
     return Bad(absl::StrCat(settings.ports_size(), " services"));
@@ -118,8 +114,8 @@ absl::StatusOr<bool> PutServices(Host& host, const std::vector<VirtualService>& 
   }
   HOSTQ_ASSIGN_OR_RETURN(const std::vector<VirtualService> now, ListOurs(host, ours));
   if (now == wanted) return true;
-  return Conflict(Reason::kBalancingIncomplete,
-                  "the virtual services were changed, and are not as they should be");
+  return Precondition(Reason::kBalancingIncomplete,
+                      "the virtual services were changed, and are not as they should be");
 }
 
 bool IsOn(const std::vector<InterfaceAddress>& all, const std::string& interface,
@@ -140,8 +136,8 @@ absl::StatusOr<std::vector<IpAddress>> FindMissing(Host& host, const v1::Balanci
     for (const InterfaceAddress& one : all) {
       if (one.address != address || one.interface == "lo") continue;
       return WithEvidence(
-          Conflict(Reason::kAddressOnOtherInterface,
-                   absl::StrCat(text, " is on ", one.interface, " instead of ", uplink)),
+          Precondition(Reason::kAddressOnOtherInterface,
+                       absl::StrCat(text, " is on ", one.interface, " instead of ", uplink)),
           "interface", one.interface);
     }
     missing.push_back(address);
@@ -151,10 +147,11 @@ absl::StatusOr<std::vector<IpAddress>> FindMissing(Host& host, const v1::Balanci
   if (owners.empty()) return missing;
   const AddressOwner& owner = owners.front();
   return WithEvidence(
-      WithEvidence(Conflict(Reason::kAddressOwnedByOtherHost,
-                            absl::StrCat("the host with MAC address ", owner.mac, " answers for ",
-                                         owner.address.ToString(), " on ", owner.interface)),
-                   "mac", owner.mac),
+      WithEvidence(
+          Precondition(Reason::kAddressOwnedByOtherHost,
+                       absl::StrCat("the host with MAC address ", owner.mac, " answers for ",
+                                    owner.address.ToString(), " on ", owner.interface)),
+          "mac", owner.mac),
       "address", owner.address.ToString());
 }
 
@@ -177,8 +174,8 @@ absl::StatusOr<bool> PutAddresses(Host& host, const v1::BalancingTable& table,
   HOSTQ_ASSIGN_OR_RETURN(const auto now, host.addresses().List());
   for (const std::string& text : table.addresses()) {
     if (IsOn(now, uplink, *IpAddress::Parse(text))) continue;
-    return Conflict(Reason::kBalancingIncomplete,
-                    absl::StrCat(text, " was added to ", uplink, ", but is not there"));
+    return Precondition(Reason::kBalancingIncomplete,
+                        absl::StrCat(text, " was added to ", uplink, ", but is not there"));
   }
   return changed;
 }
@@ -269,9 +266,9 @@ absl::StatusOr<std::string> FindUplink(const std::vector<InterfaceAddress>& all,
     if (absl::c_linear_search(balancers, one.address.ToString())) return one.interface;
   }
   return WithEvidence(
-      Conflict(Reason::kBalancerUplinkMissing,
-               absl::StrCat("no interface has the node's cluster address, ",
-                            balancers.empty() ? "which was not told" : balancers.Get(0))),
+      Precondition(Reason::kBalancerUplinkMissing,
+                   absl::StrCat("no interface has the node's cluster address, ",
+                                balancers.empty() ? "which was not told" : balancers.Get(0))),
       "address", balancers.empty() ? "" : balancers.Get(0));
 }
 

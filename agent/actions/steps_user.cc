@@ -8,24 +8,20 @@
 namespace hostq::agent {
 namespace {
 
-absl::Status Conflict(Reason reason, absl::string_view message) {
-  return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
-}
-
 // Whether the account's group is there. GID_TAKEN if its name or id is another's.
 absl::StatusOr<bool> HasGroup(Host& host, const v1::Account& account) {
   HOSTQ_ASSIGN_OR_RETURN(const auto by_name, host.users().FindGroup(account.user()));
   HOSTQ_ASSIGN_OR_RETURN(const auto by_gid, host.users().FindGroupByGid(account.gid()));
   if (by_name && by_name->gid != account.gid()) {
-    return WithEvidence(
-        Conflict(Reason::kGidTaken, absl::StrCat("the group ", account.user(), " exists with gid ",
-                                                 by_name->gid, " instead of ", account.gid())),
-        "gid", absl::StrCat(by_name->gid));
+    return WithEvidence(Precondition(Reason::kGidTaken,
+                                     absl::StrCat("the group ", account.user(), " exists with gid ",
+                                                  by_name->gid, " instead of ", account.gid())),
+                        "gid", absl::StrCat(by_name->gid));
   }
   if (by_gid && by_gid->name != account.user()) {
     return WithEvidence(
-        Conflict(Reason::kGidTaken,
-                 absl::StrCat("gid ", account.gid(), " belongs to the group ", by_gid->name)),
+        Precondition(Reason::kGidTaken,
+                     absl::StrCat("gid ", account.gid(), " belongs to the group ", by_gid->name)),
         "group", by_gid->name);
   }
   return by_name.has_value();
@@ -40,16 +36,16 @@ absl::StatusOr<StepResult> EnsureGroup(Host& host, const v1::Account& account) {
   HOSTQ_RETURN_IF_ERROR(host.users().AddGroup({account.user(), account.gid()}));
   HOSTQ_ASSIGN_OR_RETURN(const bool made, HasGroup(host, account));
   if (!made)
-    return Conflict(Reason::kInternal, absl::StrCat("the group was made, but is not there"));
+    return Precondition(Reason::kInternal, absl::StrCat("the group was made, but is not there"));
   return Changed(so);
 }
 
 // Puts right what differs from the account; whether anything did.
 absl::StatusOr<bool> Adjust(Host& host, const v1::Account& account, const User& user) {
   if (user.gid != account.gid()) {
-    return WithEvidence(Conflict(Reason::kUserNameTaken,
-                                 absl::StrCat("the user ", user.name, " has the primary group ",
-                                              user.gid, " instead of ", account.gid())),
+    return WithEvidence(Precondition(Reason::kUserNameTaken,
+                                     absl::StrCat("the user ", user.name, " has the primary group ",
+                                                  user.gid, " instead of ", account.gid())),
                         "gid", absl::StrCat(user.gid));
   }
   bool changed = false;
@@ -77,8 +73,9 @@ absl::StatusOr<StepResult> EnsureUser(Host& host, const v1::Account& account) {
   }
   HOSTQ_ASSIGN_OR_RETURN(const auto now, host.users().FindUser(account.user()));
   if (!now || now->uid != account.uid() || now->home != account.home()) {
-    return Conflict(Reason::kInternal, absl::StrCat("the user ", account.user(),
-                                                    " was made, but is not as it was asked for"));
+    return Precondition(
+        Reason::kInternal,
+        absl::StrCat("the user ", account.user(), " was made, but is not as it was asked for"));
   }
   const std::string so = absl::StrCat("user ", account.user(), " has uid ", account.uid());
   return changed ? Changed(so) : Unchanged(so);
@@ -89,7 +86,7 @@ absl::StatusOr<StepResult> RemoveUser(Host& host, const v1::Account& account) {
   HOSTQ_ASSIGN_OR_RETURN(const auto user, host.users().FindUser(account.user()));
   if (user) HOSTQ_RETURN_IF_ERROR(host.users().RemoveUser(account.user()));
   HOSTQ_ASSIGN_OR_RETURN(const auto left, host.users().FindUser(account.user()));
-  if (left) return Conflict(Reason::kInternal, absl::StrCat(account.user(), " is still there"));
+  if (left) return Precondition(Reason::kInternal, absl::StrCat(account.user(), " is still there"));
   HOSTQ_RETURN_IF_ERROR(
       host.notes().Remove(NoteLife::kDurable, absl::StrCat("suspended/", account.user())));
   const std::string so = absl::StrCat("there is no user ", account.user());
@@ -116,15 +113,15 @@ absl::Status CheckIdentity(Host& host, const v1::Account& account) {
   HOSTQ_ASSIGN_OR_RETURN(const auto by_name, host.users().FindUser(account.user()));
   HOSTQ_ASSIGN_OR_RETURN(const auto by_uid, host.users().FindUserByUid(account.uid()));
   if (by_name && by_name->uid != account.uid()) {
-    return WithEvidence(Conflict(Reason::kUserNameTaken,
-                                 absl::StrCat("the user ", account.user(), " exists with uid ",
-                                              by_name->uid, " instead of ", account.uid())),
+    return WithEvidence(Precondition(Reason::kUserNameTaken,
+                                     absl::StrCat("the user ", account.user(), " exists with uid ",
+                                                  by_name->uid, " instead of ", account.uid())),
                         "uid", absl::StrCat(by_name->uid));
   }
   if (by_uid && by_uid->name != account.user()) {
     return WithEvidence(
-        Conflict(Reason::kUidTaken,
-                 absl::StrCat("uid ", account.uid(), " belongs to the user ", by_uid->name)),
+        Precondition(Reason::kUidTaken,
+                     absl::StrCat("uid ", account.uid(), " belongs to the user ", by_uid->name)),
         "user", by_uid->name);
   }
   return absl::OkStatus();
@@ -134,8 +131,8 @@ absl::StatusOr<User> FindOwnUser(Host& host, const v1::Account& account) {
   HOSTQ_RETURN_IF_ERROR(CheckIdentity(host, account));
   HOSTQ_ASSIGN_OR_RETURN(auto user, host.users().FindUser(account.user()));
   if (!user) {
-    return Conflict(Reason::kUserMissing,
-                    absl::StrCat("there is no user ", account.user(), " on this node"));
+    return Precondition(Reason::kUserMissing,
+                        absl::StrCat("there is no user ", account.user(), " on this node"));
   }
   return *std::move(user);
 }

@@ -21,6 +21,7 @@
 #include "common/base/error.h"
 #include "common/base/text.h"
 #include "common/log/log.h"
+#include "common/log/log_span.h"
 
 namespace hostq::agent {
 namespace {
@@ -264,7 +265,19 @@ void Executor::ReapEnded() {
     orphans_ |= process->killed;
     running_.Remove(process->pid());
     CrashPoint("executor.after_step");
-    if (!process->orphaned) ReportDone(process->id(), process->Result(now));
+    v1::StepResult result = process->Result(now);
+    // What the agent looks at by itself it does every few seconds.
+    LogSpan(process->task_id().empty() ? LogLevel::kDebug : LogLevel::kInfo, "step ended",
+            process->span(), clock_.Now() - process->age(now), process->age(now),
+            {{"task", process->task_id()},
+             {"attempt", process->attempt()},
+             {"step", result.name()},
+             {"resource_key", process->resource_key()},
+             {"changed", result.changed()},
+             {"outcome", result.reason() == hostq::v1::Reason::CODE_UNSPECIFIED
+                             ? "SUCCEEDED"
+                             : NameOf(static_cast<Reason>(result.reason()))}});
+    if (!process->orphaned) ReportDone(process->id(), std::move(result));
     const auto quarantined = quarantine_.find(process->resource_key());
     if (quarantined != quarantine_.end() && quarantined->second == process.get()) {
       quarantine_.erase(quarantined);

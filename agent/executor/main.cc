@@ -24,6 +24,7 @@
 #include "agent/host/trusted_path.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "common/base/process_limits.h"
 #include "common/config/agent_config.h"
 #include "common/log/log.h"
 
@@ -136,4 +137,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace hostq::agent
 
-int main(int argc, char** argv) { return hostq::agent::Main(argc, argv); }
+int main(int argc, char** argv) {
+  hostq::ForbidCoreDumps();
+  return hostq::agent::Main(argc, argv);
+}

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iterator>
@@ -74,6 +75,15 @@ void EnterChild(pid_t parent, int result_fd, int output_fd) {
   fcntl(kResultDescriptor, F_SETFD, FD_CLOEXEC);
   close_range(kResultDescriptor + 1, ~0U, 0);
   if (chdir("/") != 0) _exit(1);
+}
+
+// For the programs of the step.
+void SetTrace(const std::optional<Span>& span) {
+  if (span) {
+    setenv("TRACEPARENT", span->traceparent().c_str(), 1);
+  } else {
+    unsetenv("TRACEPARENT");
+  }
 }
 
 [[noreturn]] void RunChild(const v1::RunStep& request, const StepPlanner& planner, Host& host) {
@@ -174,10 +184,16 @@ absl::StatusOr<std::unique_ptr<StepProcess>> StepProcess::Start(const v1::RunSte
     close(result_pipe[1]);
     return failed("pipe");
   }
+  // The same step may be run again in the same attempt.
+  const std::optional<Span> span =
+      SpanWithin(request.traceparent(),
+                 absl::StrCat(request.task_id(), " ", request.attempt(), " ", request.step_index(),
+                              " ", absl::ToInt64Nanoseconds(now)));
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid == 0) {
     EnterChild(parent, result_pipe[1], output_pipe[1]);
+    SetTrace(span);
     RunChild(request, planner, host);
   }
   const absl::Status fork_failure = pid < 0 ? failed("fork") : absl::OkStatus();
@@ -194,6 +210,9 @@ absl::StatusOr<std::unique_ptr<StepProcess>> StepProcess::Start(const v1::RunSte
   process->id_ = request.id();
   process->name_ = request.step_name();
   process->resource_key_ = request.resource_key();
+  process->task_id_ = request.task_id();
+  process->attempt_ = request.attempt();
+  process->span_ = span;
   process->start_ = now;
   process->pid_ = pid;
   process->result_fd_ = result_pipe[0];

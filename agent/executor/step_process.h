@@ -3,11 +3,13 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/executor/planner.h"
+#include "common/base/trace_context.h"
 #include "hostq/agent/v1/executor.pb.h"
 
 namespace hostq::agent {
@@ -34,6 +36,10 @@ class StepProcess {
   const std::string& resource_key() const { return resource_key_; }
   pid_t pid() const { return pid_; }
   absl::Duration age(absl::Duration now) const { return now - start_; }
+  // Whose step it is, as the agent says; empty: nobody's.
+  const std::string& task_id() const { return task_id_; }
+  int attempt() const { return attempt_; }
+  const std::optional<Span>& span() const { return span_; }
   // To be polled for reading while >= 0.
   int result_fd() const { return result_fd_; }
   int output_fd() const { return output_fd_; }
@@ -60,6 +66,9 @@ class StepProcess {
   uint64_t id_ = 0;
   std::string name_;
   std::string resource_key_;
+  std::string task_id_;
+  int attempt_ = 0;
+  std::optional<Span> span_;
   absl::Duration start_;
   pid_t pid_ = -1;
   int result_fd_ = -1;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -19,6 +20,7 @@
 #include "absl/time/clock.h"
 #include "agent/host/file_descriptor.h"
 #include "common/base/error.h"
+#include "common/base/trace_context.h"
 
 namespace hostq::agent {
 namespace {
@@ -108,7 +110,12 @@ void ExecProgram(const std::string& path, const std::vector<std::string>& argv, 
   std::vector<char*> arguments;
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
-  const char* const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", nullptr};
+  // Set for a step's process by the executor, and by nobody else.
+  const char* const given = getenv("TRACEPARENT");
+  const std::string trace =
+      given != nullptr && IsTraceparent(given) ? absl::StrCat("TRACEPARENT=", given) : "";
+  const char* const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                                     trace.empty() ? nullptr : trace.c_str(), nullptr};
   dup2(input, 0);
   dup2(output, 1);
   dup2(errors, 2);

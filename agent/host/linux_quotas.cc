@@ -26,7 +26,7 @@ QuotaBackend QuotaBackendOf(const Mount& mount) {
 
 namespace {
 
-constexpr int64_t kBlock = QIF_DQBLKSIZE;
+constexpr int64_t kKernelBlock = QIF_DQBLKSIZE;
 
 // quotactl on a mounted file system: 0 or errno. quotactl_fd (Linux 5.14) needs no device name.
 int QuotaControl(const Mount& mount, unsigned command, uint32_t id, void* argument) {
@@ -105,9 +105,9 @@ class LinuxQuotas final : public Quotas {
     if (const int error = QuotaControl(mount, Q_GETQUOTA, uid, &block); error != 0) {
       return QuotaError(error, mount, absl::StrCat("reading the quota of uid ", uid));
     }
-    return Quota{static_cast<int64_t>(block.dqb_bhardlimit) * kBlock,
-                 static_cast<int64_t>(block.dqb_bsoftlimit) * kBlock,
-                 static_cast<int64_t>(block.dqb_curspace), kBlock};
+    return Quota{static_cast<int64_t>(block.dqb_bhardlimit) * kKernelBlock,
+                 static_cast<int64_t>(block.dqb_bsoftlimit) * kKernelBlock,
+                 static_cast<int64_t>(block.dqb_curspace), kKernelBlock};
   }
 
   absl::Status Set(const Mount& mount, uint32_t uid, int64_t bytes) override {
@@ -120,7 +120,8 @@ class LinuxQuotas final : public Quotas {
         break;
     }
     if_dqblk block = {};
-    block.dqb_bhardlimit = static_cast<uint64_t>(bytes / kBlock + (bytes % kBlock != 0 ? 1 : 0));
+    block.dqb_bhardlimit =
+        static_cast<uint64_t>(bytes / kKernelBlock + (bytes % kKernelBlock != 0 ? 1 : 0));
     block.dqb_valid = QIF_BLIMITS;
     if (const int error = QuotaControl(mount, Q_SETQUOTA, uid, &block); error != 0) {
       return QuotaError(error, mount, absl::StrCat("setting the quota of uid ", uid));

@@ -29,8 +29,8 @@ constexpr uint32_t kGetQuota = 1;
 constexpr uint32_t kSetQuota = 3;
 constexpr uint32_t kSetLimits = 0x0700 << 8;  // QCMD(Q_RPC_SETQLIM, USRQUOTA)
 constexpr uint32_t kUser = 0;                 // USRQUOTA
-constexpr uint32_t kBlock = 1024;             // RPC_DQBLK_SIZE
-enum Status : uint32_t { kOk = 1, kNoQuota = 2, kNotPermitted = 3 };
+constexpr uint32_t kRpcBlock = 1024;          // RPC_DQBLK_SIZE
+enum Status : uint32_t { kOk = 1, kNoQuota = 2, kDenied = 3 };
 // No file system has it; and no user has this id.
 constexpr char kImpossiblePath[] = "/.hostq-preflight-nonexistent";
 constexpr uint32_t kImpossibleUid = 0xfffffffe;
@@ -94,7 +94,7 @@ absl::StatusOr<RpcReply> DecodeRpcReply(absl::string_view datagram, uint32_t xid
 
 // struct rquota and sq_dqblk, with limits in the unit of the answer.
 struct RquotaClient::Reply {
-  uint32_t unit = kBlock;
+  uint32_t unit = kRpcBlock;
   uint32_t block_hard = 0;
   uint32_t block_soft = 0;
   uint32_t block_used = 0;
@@ -203,7 +203,7 @@ absl::StatusOr<RquotaClient::Reply> RquotaClient::GetRaw(const std::string& path
              absl::StrCat(what, ": the file server ", options_.server, " has no quotas there")),
         "path", path);
   }
-  if (reader.ok() && status == kNotPermitted) {
+  if (reader.ok() && status == kDenied) {
     return WithEvidence(Fail(Reason::kPermissionDenied, absl::StrCat(what, ": refused")), "path",
                         path);
   }
@@ -245,7 +245,7 @@ absl::StatusOr<Quota> RquotaClient::Get(const std::string& path, uint32_t uid) {
 }
 
 absl::Status RquotaClient::Set(const std::string& path, uint32_t uid, int64_t hard_bytes) {
-  const int64_t blocks = hard_bytes / kBlock + (hard_bytes % kBlock != 0 ? 1 : 0);
+  const int64_t blocks = hard_bytes / kRpcBlock + (hard_bytes % kRpcBlock != 0 ? 1 : 0);
   if (hard_bytes < 0 || blocks > 0xffffffffLL) {
     return Fail(Reason::kQuotaTooLarge,
                 absl::StrCat("a quota of ", FormatSize(hard_bytes),

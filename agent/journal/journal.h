@@ -32,6 +32,8 @@ struct Assignment {
   absl::Duration timeout;
   // By the node's clock. Not started by then: not at all.
   absl::Time start_before = absl::InfiniteFuture();
+  // W3C trace context, the command's span. Empty: none.
+  std::string traceparent;
 };
 
 // Of a task's id, kind and resource key: 1 to 512 characters of ASCII, none of them a space or a

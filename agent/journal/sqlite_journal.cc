@@ -40,6 +40,7 @@ const char* const kSchema[] = {
     "ALTER TABLE task ADD COLUMN start_before_us INTEGER NOT NULL DEFAULT 9223372036854775807;"
     "CREATE TABLE kept(resource_key TEXT PRIMARY KEY, kind TEXT NOT NULL, work BLOB NOT NULL,"
     "  roles TEXT NOT NULL) WITHOUT ROWID;",
+    "ALTER TABLE task ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';",
 };
 
 constexpr int64_t kAnyTime = INT64_MAX;
@@ -111,7 +112,7 @@ absl::Status SqliteJournal::Prepare() {
       {&find_, "SELECT attempt,epoch,state,result FROM task WHERE task_id=?"},
       {&insert_,
        "INSERT INTO task(task_id,attempt,epoch,resource_key,kind,work,roles,timeout_us,state,"
-       "start_before_us) VALUES(?,?,?,?,?,?,?,?,?,?)"},
+       "start_before_us,traceparent) VALUES(?,?,?,?,?,?,?,?,?,?,?)"},
       {&renew_, "UPDATE task SET attempt=?,epoch=? WHERE task_id=?"},
       {&replace_work_,
        "UPDATE task SET work=?,roles=?,timeout_us=?,start_before_us=?"
@@ -128,7 +129,7 @@ absl::Status SqliteJournal::Prepare() {
       {&set_key_epoch_, "INSERT OR REPLACE INTO resource(resource_key,epoch) VALUES(?,?)"},
       {&load_,
        "SELECT task_id,attempt,epoch,resource_key,kind,work,roles,timeout_us,state,result,"
-       "start_before_us"
+       "start_before_us,traceparent"
        " FROM task WHERE state<3 ORDER BY sequence"},
       {&max_epoch_, "SELECT ifnull(max(epoch),0) FROM resource"},
       {&keep_, "INSERT OR REPLACE INTO kept(resource_key,kind,work,roles) VALUES(?,?,?,?)"},
@@ -244,7 +245,7 @@ absl::Status SqliteJournal::Store(const Assignment& assignment, bool start) {
       assignment.lease.task_id, assignment.lease.attempt, assignment.lease.epoch,
       assignment.resource_key, assignment.kind, sqlite::Blob(assignment.work),
       absl::StrJoin(assignment.roles, ","), absl::ToInt64Microseconds(assignment.timeout),
-      start ? kStarted : kWaiting, MicrosOf(assignment.start_before)));
+      start ? kStarted : kWaiting, MicrosOf(assignment.start_before), assignment.traceparent));
   return set_key_epoch_.Run(assignment.resource_key, assignment.lease.epoch);
 }
 
@@ -280,7 +281,8 @@ absl::StatusOr<JournalState> SqliteJournal::ReadState() {
                           absl::StrSplit(load_.Text(6), ',', absl::SkipEmpty()),
                           absl::Microseconds(load_.Int64(7)),
                           load_.Int64(10) == kAnyTime ? absl::InfiniteFuture()
-                                                      : absl::FromUnixMicros(load_.Int64(10))};
+                                                      : absl::FromUnixMicros(load_.Int64(10)),
+                          std::string(load_.Text(11))};
     state.in_flight.push_back({std::move(assignment), load_.Int64(8) == kStarted});
   }
   load_.Reset();

@@ -43,11 +43,12 @@ std::vector<TransportEvent> Mailbox::Take() {
 }
 
 AgentLoop::AgentLoop(SessionLogic& logic, Transport& transport, Mailbox& mailbox,
-                     const std::string& executor_socket, Clock& clock)
+                     const std::string& executor_socket, Clock& clock, IdentityHooks hooks)
     : logic_(logic),
       transport_(transport),
       mailbox_(mailbox),
       clock_(clock),
+      hooks_(std::move(hooks)),
       executor_(executor_socket, clock,
                 {[this] { logic_.OnExecutorReady(); },
                  [this](const absl::Status&) { logic_.OnExecutorLost(); },
@@ -69,12 +70,17 @@ void AgentLoop::Step() {
   for (TransportEvent& event : mailbox_.Take()) {
     if (const auto* message = std::get_if<v1::ManagerMessage>(&event.what)) {
       logic_.OnMessage(event.connection, *message);
+    } else if (auto* change = std::get_if<IdentityChange>(&event.what)) {
+      transport_.SetIdentity(change->identity);
+      logic_.OnIdentity(std::move(change->trusts), change->renewed);
     } else {
       logic_.OnClosed(event.connection, std::get<absl::Status>(event.what));
     }
   }
   Effects effects = logic_.Flush();
   if (effects.close) transport_.Close();
+  if (effects.trust && hooks_.trust) hooks_.trust(*effects.trust);
+  if (effects.certificate_refused && hooks_.refused) hooks_.refused();
   if (effects.connect) transport_.Open(*effects.connect);
   for (v1::AgentMessage& message : effects.messages) transport_.Send(std::move(message));
   for (const v1::RunStep& step : effects.steps) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,8 +18,13 @@ namespace hostq::agent {
 class AgentLoop {
  public:
   // The references must outlive it. `transport` posts to `mailbox`.
+  // What is there to do about identity and trust; either may be null.
+  struct IdentityHooks {
+    std::function<void(const v1::Trust& trust)> trust;
+    std::function<void()> refused;
+  };
   AgentLoop(SessionLogic& logic, Transport& transport, Mailbox& mailbox,
-            const std::string& executor_socket, Clock& clock);
+            const std::string& executor_socket, Clock& clock, IdentityHooks hooks = {});
   AgentLoop(const AgentLoop&) = delete;
   AgentLoop& operator=(const AgentLoop&) = delete;
 
@@ -34,6 +40,7 @@ class AgentLoop {
   Transport& transport_;
   Mailbox& mailbox_;
   Clock& clock_;
+  const IdentityHooks hooks_;
   ExecutorClient executor_;
 };
 

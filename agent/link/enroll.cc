@@ -1,18 +1,18 @@
 #include "agent/link/enroll.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "agent/link/identity.h"
+#include "agent/link/install.h"
 #include "common/base/error.h"
 #include "common/crypto/certificate.h"
+#include "common/crypto/identity.h"
 #include "common/crypto/key.h"
 #include "common/crypto/secret_file.h"
 #include "common/rpc/credentials.h"
@@ -25,32 +25,6 @@
 
 namespace hostq::agent {
 namespace {
-
-absl::Status MakeDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return absl::OkStatus();
-  return ErrnoError(errno, Reason::kInternal, absl::StrCat("mkdir ", path));
-}
-
-absl::Status SyncDirectory(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return ErrnoError(errno, Reason::kInternal, absl::StrCat("open ", path));
-  const int synced = fsync(fd);
-  const int number = errno;
-  close(fd);
-  if (synced != 0) return ErrnoError(number, Reason::kInternal, absl::StrCat("sync ", path));
-  return absl::OkStatus();
-}
-
-// The key of an earlier try, or a new one that is on the disk before anybody else hears of it.
-absl::StatusOr<PrivateKey> PendingKey(const std::string& directory) {
-  const std::string path = absl::StrCat(directory, "/node.key");
-  if (auto pem = ReadSecretFile(path); pem.ok()) {
-    if (auto key = PrivateKey::FromPem(*pem); key.ok()) return key;
-  }
-  const PrivateKey key = PrivateKey::Generate();
-  HOSTQ_RETURN_IF_ERROR(WriteFileDurably(path, key.ToPem().Reveal(), 0600, IfExists::kReplace));
-  return key;
-}
 
 absl::StatusOr<v1::EnrollResponse> Enroll(const JoinRequest& request, const std::string& ca_pem,
                                           const PrivateKey& key) {
@@ -76,29 +50,22 @@ absl::StatusOr<v1::EnrollResponse> Enroll(const JoinRequest& request, const std:
 // The answer must be for our key, and from the authority that was pinned.
 absl::Status Check(const v1::EnrollResponse& response, const std::string& ca_pem,
                    const PrivateKey& key) {
-  const auto bad = [](absl::string_view what) {
-    return MakeError(absl::StatusCode::kDataLoss, Reason::kInternal,
-                     absl::StrCat("the manager's answer is not usable: ", what));
-  };
-  const auto certificate = ParseCertificate(response.certificate_pem());
-  if (!certificate.ok()) return bad(certificate.status().message());
-  if (certificate->key_hash != key.public_key().Hash()) {
-    return bad("the certificate is for another key");
-  }
-  const absl::Status verified = VerifyCertificate(response.certificate_pem(), ca_pem,
-                                                  CertificateSpec::Use::kClient, absl::Now());
-  if (!verified.ok()) {
-    return bad(absl::StrCat(verified.message(), " (is this machine's clock right? ",
-                            absl::FormatTime(absl::Now(), absl::UTCTimeZone()), ")"));
-  }
-  if (response.manager_address().empty()) return bad("no address of the manager in it");
-  return absl::OkStatus();
+  HOSTQ_RETURN_IF_ERROR(CheckIssued(response.certificate_pem(), ca_pem, key));
+  if (!response.manager_address().empty()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kDataLoss, Reason::kInternal,
+                   "the manager's answer is not usable: no address of the manager in it");
+}
+
+// All authorities that the manager named, if the one that was pinned is among them: it vouches for
+// the answer. A manager before 0.2 named that one alone.
+std::string Trusted(const v1::EnrollResponse& response, const std::string& pinned_pem) {
+  return ShareAuthority(response.ca_pem(), pinned_pem) ? response.ca_pem() : pinned_pem;
 }
 
 // A journal belongs to one cluster: another one counts its epochs anew.
 absl::Status SetJournalAside(const std::string& state_dir, const std::string& ca_pem) {
   const auto old = LoadIdentity(state_dir);
-  if (!old.ok() || old->ca_pem == ca_pem) return absl::OkStatus();
+  if (!old.ok() || ShareAuthority(old->ca_pem, ca_pem)) return absl::OkStatus();
   const std::string path = absl::StrCat(state_dir, "/journal.db");
   const std::string aside = absl::StrCat(path, ".old-", absl::ToUnixSeconds(absl::Now()));
   for (const char* part : {"-wal", "-shm", ""}) {
@@ -110,47 +77,54 @@ absl::Status SetJournalAside(const std::string& state_dir, const std::string& ca
   return absl::OkStatus();
 }
 
-// `pending` takes the place of the identity in one step.
-absl::Status Install(const std::string& state_dir, const std::string& pending) {
-  const std::string directory = IdentityDirectory(state_dir);
-  if (rename(pending.c_str(), directory.c_str()) != 0) {
-    if (errno != ENOTEMPTY && errno != EEXIST) {
-      return ErrnoError(errno, Reason::kInternal, absl::StrCat("rename ", pending));
-    }
-    if (renameat2(AT_FDCWD, pending.c_str(), AT_FDCWD, directory.c_str(), RENAME_EXCHANGE) != 0) {
-      return ErrnoError(errno, Reason::kInternal, absl::StrCat("exchange ", directory));
-    }
-    for (const char* name : {"node.key", "node.crt", "ca.crt", "manager"}) {
-      unlink(absl::StrCat(pending, "/", name).c_str());
-    }
-    rmdir(pending.c_str());
-  }
-  return SyncDirectory(state_dir);
-}
-
 }  // namespace
 
 absl::StatusOr<Joined> Join(const JoinRequest& request) {
-  const std::string pending = absl::StrCat(IdentityDirectory(request.state_dir), ".new");
+  const std::string pending = PendingDirectory(request.state_dir, Pending::kJoin);
   HOSTQ_RETURN_IF_ERROR(MakeDirectory(request.state_dir));
+  DropReplaced(request.state_dir);
   HOSTQ_RETURN_IF_ERROR(MakeDirectory(pending));
   HOSTQ_ASSIGN_OR_RETURN(const std::string ca_pem,
                          FetchCaByPin(request.manager, request.ca_pin, request.timeout));
   HOSTQ_ASSIGN_OR_RETURN(const PrivateKey key, PendingKey(pending));
   HOSTQ_ASSIGN_OR_RETURN(const v1::EnrollResponse response, Enroll(request, ca_pem, key));
   HOSTQ_RETURN_IF_ERROR(Check(response, ca_pem, key));
-  const std::pair<const char*, std::string> files[] = {
-      {"/node.crt", response.certificate_pem()},
-      {"/ca.crt", ca_pem},
-      {"/manager", absl::StrCat(response.manager_address(), "\n")}};
-  for (const auto& [name, contents] : files) {
-    HOSTQ_RETURN_IF_ERROR(
-        WriteFileDurably(absl::StrCat(pending, name), contents, 0600, IfExists::kReplace));
-  }
   HOSTQ_RETURN_IF_ERROR(SetJournalAside(request.state_dir, ca_pem));
-  HOSTQ_RETURN_IF_ERROR(Install(request.state_dir, pending));
+  HOSTQ_RETURN_IF_ERROR(InstallJoined(
+      request.state_dir, {key.ToPem(), response.certificate_pem(), Trusted(response, ca_pem),
+                          response.manager_address(), response.enrollment_address()}));
   return Joined{response.node(), response.manager_address(),
                 absl::FromUnixSeconds(response.expire_time().seconds())};
+}
+
+absl::StatusOr<Joined> JoinFromOutside(const OutsideIdentity& identity) {
+  const auto bad = [](absl::string_view what, absl::string_view why) {
+    return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                     absl::StrCat(what, ": ", why));
+  };
+  const auto info = ParseCertificate(identity.certificate_pem);
+  if (!info.ok()) return bad("the node's certificate", info.status().message());
+  const auto key = PrivateKey::FromPem(identity.key_pem);
+  if (!key.ok()) return bad("the node's key", key.status().message());
+  if (key->public_key().Hash() != info->key_hash) {
+    return bad("the node's key", absl::StrCat("not the one of the certificate of ", info->subject));
+  }
+  const auto node = info->uris.size() == 1 ? ParseNodeUri(info->uris[0]) : std::nullopt;
+  if (!node) {
+    return bad("the node's certificate",
+               "wanted: exactly one URI, hostq://node/NAME/INCARNATION, as 'hostq node add' says");
+  }
+  if (PinsOf(identity.ca_pem).empty()) {
+    return bad("the authority's certificate", "not certificates in PEM");
+  }
+  const absl::Status verified = VerifyCertificate(identity.certificate_pem, identity.ca_pem,
+                                                  CertificateSpec::Use::kClient, absl::Now());
+  if (!verified.ok()) return bad("the node's certificate", verified.message());
+  HOSTQ_RETURN_IF_ERROR(MakeDirectory(identity.state_dir));
+  HOSTQ_RETURN_IF_ERROR(SetJournalAside(identity.state_dir, identity.ca_pem));
+  HOSTQ_RETURN_IF_ERROR(InstallJoined(identity.state_dir, {key->ToPem(), identity.certificate_pem,
+                                                           identity.ca_pem, identity.manager, ""}));
+  return Joined{node->name, identity.manager, info->not_after};
 }
 
 }  // namespace hostq::agent

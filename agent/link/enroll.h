@@ -31,4 +31,20 @@ struct Joined {
 // authority, what the system says about the files.
 absl::StatusOr<Joined> Join(const JoinRequest& request);
 
+// The same with a certificate from outside, without a token.
+struct OutsideIdentity {
+  std::string manager;  // "HOST:PORT" of the manager's listener for agents
+  // The node's certificate, then those between it and the authority.
+  std::string certificate_pem;
+  SecretString key_pem;
+  std::string ca_pem;
+  std::string state_dir;
+};
+
+// Checks that all belongs together and writes STATE_DIR/identity; whether the manager knows the
+// node shows when the agent connects. Again with another certificate: a running agent takes it over
+// within seconds. Blocks on the disk. Errors: INVALID_ARGUMENT (INVALID_ARGUMENT: what does not
+// fit), what the system says about the files.
+absl::StatusOr<Joined> JoinFromOutside(const OutsideIdentity& identity);
+
 }  // namespace hostq::agent

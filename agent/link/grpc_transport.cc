@@ -33,11 +33,11 @@ struct LiveStreams {
 // the callbacks, which must not be the one that lets the channel go.
 class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::ManagerMessage> {
  public:
-  SessionStream(uint64_t connection, const Identity& identity,
+  SessionStream(uint64_t connection, std::shared_ptr<const Identity> identity,
                 std::shared_ptr<grpc::Channel> channel, Transport::Sink sink,
                 std::shared_ptr<LiveStreams> live)
       : connection_(connection),
-        identity_(identity),
+        identity_(std::move(identity)),
         stub_(v1::SessionService::NewStub(std::move(channel))),
         sink_(std::move(sink)),
         live_(std::move(live)) {
@@ -107,8 +107,8 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
   absl::Status Explained(absl::Status status) const {
     if (!absl::IsUnavailable(status)) return status;
     absl::Status found =
-        CheckTls(identity_.manager_address, {identity_.certificate_pem, identity_.key_pem},
-                 identity_.ca_pem, kCheckTimeout);
+        CheckTls(identity_->manager_address, {identity_->certificate_pem, identity_->key_pem},
+                 identity_->ca_pem, kCheckTimeout);
     return absl::IsUnauthenticated(found) ? found : status;
   }
 
@@ -123,7 +123,7 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
   }
 
   const uint64_t connection_;
-  const Identity& identity_;  // the transport's, which waits for its streams
+  const std::shared_ptr<const Identity> identity_;
   const std::unique_ptr<v1::SessionService::Stub> stub_;
   const Transport::Sink sink_;
   const std::shared_ptr<LiveStreams> live_;
@@ -139,7 +139,7 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
 };
 
 GrpcTransport::GrpcTransport(Identity identity, Sink sink)
-    : identity_(std::move(identity)),
+    : identity_(std::make_shared<const Identity>(std::move(identity))),
       sink_(std::move(sink)),
       live_(std::make_shared<LiveStreams>()) {}
 
@@ -162,16 +162,20 @@ void GrpcTransport::Open(uint64_t connection) {
   grpc::ChannelArguments arguments;
   ConfigureChannel(arguments);
   ApplyManagerName(arguments);
-  const auto credentials =
-      MutualTlsChannelCredentials({identity_.certificate_pem, identity_.key_pem}, identity_.ca_pem);
+  const auto credentials = MutualTlsChannelCredentials(
+      {identity_->certificate_pem, identity_->key_pem}, identity_->ca_pem);
   stream_ = std::make_shared<SessionStream>(
       connection, identity_,
-      grpc::CreateCustomChannel(identity_.manager_address, credentials, arguments), sink_, live_);
+      grpc::CreateCustomChannel(identity_->manager_address, credentials, arguments), sink_, live_);
   stream_->Start(stream_);
 }
 
 void GrpcTransport::Send(v1::AgentMessage message) {
   if (stream_ != nullptr) stream_->Send(std::move(message));
+}
+
+void GrpcTransport::SetIdentity(const Identity& identity) {
+  identity_ = std::make_shared<const Identity>(identity);
 }
 
 void GrpcTransport::Close() {

@@ -21,9 +21,11 @@ class GrpcTransport final : public Transport {
   void Open(uint64_t connection) override;
   void Send(v1::AgentMessage message) override;
   void Close() override;
+  void SetIdentity(const Identity& identity) override;
 
  private:
-  const Identity identity_;
+  // Streams keep theirs.
+  std::shared_ptr<const Identity> identity_;
   const Sink sink_;
   const std::shared_ptr<LiveStreams> live_;
   std::shared_ptr<SessionStream> stream_;

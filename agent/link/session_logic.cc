@@ -29,9 +29,11 @@ SessionLogic::SessionLogic(SessionOptions options, StepPlanner planner, Journal&
       clock_(clock),
       random_(random),
       runner_(options_.credits, clock),
+      counts_(clock.Now()),
       upkeep_(options_.upkeep, clock),
       next_connect_(clock.Monotonic()),
       heartbeat_interval_(options_.heartbeat_interval),
+      trusts_(options_.trusts),
       next_prune_(clock.Monotonic()) {
   runner_.Hold(true);
 }
@@ -42,7 +44,7 @@ absl::Status SessionLogic::Start() {
   max_epoch_ = state->max_epoch;
   upkeep_.Load(std::move(state->kept));
   for (auto& [lease, result] : state->unacknowledged) {
-    outbox_[lease.task_id] = {lease, std::move(result)};
+    outbox_[lease.task_id] = {lease, std::move(result), clock_.Monotonic()};
   }
   for (const auto& [assignment, started] : state->in_flight) {
     Accept(assignment);
@@ -73,6 +75,7 @@ void SessionLogic::Connect() {
   effects_.connect = connection_;
   effects_.messages.clear();
   effects_.messages.push_back(MakeHello());
+  told_trusts_ = trusts_;
 }
 
 void SessionLogic::Disconnect(absl::Duration delay) {
@@ -89,12 +92,37 @@ void SessionLogic::OnClosed(uint64_t connection, const absl::Status& status) {
                        absl::IsUnauthenticated(status);
   absl::Duration delay = BackoffDelay(options_.reconnect, failures_, random_);
   if (refused) delay += options_.refused_delay;
+  const Reason reason = ReasonOf(status);
+  if (reason == Reason::kNodeBanned || reason == Reason::kCertificateSuperseded) {
+    delay += options_.banned_delay;
+  }
+  effects_.certificate_refused = absl::IsUnauthenticated(status);
   if (absl::IsAborted(status)) delay += options_.replaced_delay;
   if (phase_ == Phase::kReady || failures_ == 1 || failures_ % 20 == 0) {
-    LogWarning("not connected to the manager",
-               {{"status", status}, {"failures", failures_}, {"again_in", delay}});
+    LogWarning("not connected to the manager", {{"status", status},
+                                                {"remedy", refused ? InfoOf(reason).remedy : ""},
+                                                {"failures", failures_},
+                                                {"again_in", delay}});
   }
   Disconnect(delay);
+}
+
+void SessionLogic::OnIdentity(std::vector<std::string> trusts, bool renewed) {
+  trusts_ = std::move(trusts);
+  if (renewed) {
+    effects_.close = true;
+    Disconnect(absl::ZeroDuration());
+    return;
+  }
+  TellTrusts();
+}
+
+void SessionLogic::TellTrusts() {
+  if (phase_ != Phase::kReady || trusts_ == told_trusts_) return;
+  v1::AgentMessage message;
+  for (const std::string& pin : trusts_) message.mutable_trusts()->add_pins(pin);
+  Send(std::move(message));
+  told_trusts_ = trusts_;
 }
 
 void SessionLogic::RunTimers() {
@@ -115,12 +143,26 @@ void SessionLogic::RunTimers() {
     return;
   }
   if (phase_ == Phase::kReady && now >= next_heartbeat_) {
-    v1::AgentMessage message;
-    *message.mutable_heartbeat()->mutable_clock() = ToProto(clock_.Now());
-    message.mutable_heartbeat()->set_outbox(static_cast<int32_t>(outbox_.size()));
-    Send(std::move(message));
+    Send(MakeHeartbeat());
     next_heartbeat_ = now + heartbeat_interval_;
   }
+}
+
+v1::AgentMessage SessionLogic::MakeHeartbeat() const {
+  v1::AgentMessage message;
+  v1::Heartbeat& heartbeat = *message.mutable_heartbeat();
+  *heartbeat.mutable_clock() = ToProto(clock_.Now());
+  heartbeat.set_outbox(static_cast<int32_t>(outbox_.size()));
+  v1::AgentMetrics& metrics = *heartbeat.mutable_metrics();
+  metrics = counts_.ToProto();
+  absl::Duration oldest;
+  for (const auto& [task_id, stored] : outbox_) {
+    oldest = std::max(oldest, clock_.Monotonic() - stored.since);
+  }
+  metrics.set_outbox_age_ms(absl::ToInt64Milliseconds(oldest));
+  metrics.set_wedged(static_cast<int32_t>(runner_.quarantined()));
+  metrics.set_executor_connected(runner_.executor_ready());
+  return message;
 }
 
 absl::Duration SessionLogic::NextWake() const {
@@ -153,6 +195,7 @@ v1::AgentMessage SessionLogic::MakeHello() const {
   hello.set_boot_id(options_.boot_id);
   hello.set_process_id(options_.process_id);
   hello.set_max_epoch(max_epoch_);
+  for (const std::string& pin : trusts_) hello.add_trusts(pin);
   for (const auto& [task_id, accepted] : in_flight_) {
     v1::InFlight& entry = *hello.add_in_flight();
     *entry.mutable_lease() = ToProto(accepted.lease);
@@ -188,6 +231,9 @@ void SessionLogic::OnMessage(uint64_t connection, const v1::ManagerMessage& mess
       return OnResultAck(message.result_ack());
     case v1::ManagerMessage::kCancel:
       return OnCancel(message.cancel());
+    case v1::ManagerMessage::kTrust:
+      effects_.trust = message.trust();
+      return;
     case v1::ManagerMessage::kHeartbeat:
       return;
     case v1::ManagerMessage::MESSAGE_NOT_SET:
@@ -204,6 +250,7 @@ void SessionLogic::OnWelcome(const v1::Welcome& welcome) {
         std::clamp(FromProto(welcome.heartbeat_interval()), kShortestInterval, kLongestInterval);
   }
   next_heartbeat_ = clock_.Monotonic() + heartbeat_interval_;
+  if (welcome.has_trust()) effects_.trust = welcome.trust();
   LogInfo("connected to the manager", {{"cluster", welcome.cluster()},
                                        {"term", welcome.term()},
                                        {"in_flight", in_flight_.size()},
@@ -225,6 +272,7 @@ void SessionLogic::OnWelcome(const v1::Welcome& welcome) {
     }
   }
   runner_.Hold(false);
+  TellTrusts();
   upkeep_.TellAgain();
   for (v1::Progress& progress : runner_.Snapshot()) {
     v1::AgentMessage message;

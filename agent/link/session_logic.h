@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "agent/executor/planner.h"
 #include "agent/journal/journal.h"
+#include "agent/link/agent_counts.h"
 #include "agent/runner/task_runner.h"
 #include "agent/upkeep/upkeep.h"
 #include "common/base/backoff.h"
@@ -27,10 +28,14 @@ struct SessionOptions {
   int credits = 8;
   std::string boot_id;
   std::string process_id;
+  // Pins of the authorities that the node trusts.
+  std::vector<std::string> trusts;
   // Between attempts to connect: at most 10 s, so that a network that works again is used soon.
   BackoffPolicy reconnect{absl::Milliseconds(200), absl::Seconds(10), 2, 0.1};
   // After the manager has said that this node may not connect: asking sooner would only make noise.
   absl::Duration refused_delay = absl::Seconds(30);
+  // After it has said that only an administrator can change that (NODE_BANNED and the like).
+  absl::Duration banned_delay = absl::Minutes(2);
   // After another agent has taken this one's place. If that is a copy of this machine, coming back
   // tells the manager.
   absl::Duration replaced_delay = absl::Seconds(3);
@@ -49,6 +54,10 @@ struct Effects {
   std::optional<uint64_t> connect;  // open a connection with this number
   std::vector<v1::AgentMessage> messages;
   std::vector<v1::RunStep> steps;
+  // What the manager tells of its authorities: to be made durable, then OnIdentity.
+  std::optional<v1::Trust> trust;
+  // The manager does not take the node's certificate.
+  bool certificate_refused = false;
 };
 
 // Everything an agent decides: its side of the session, acceptance, the outbox. Messages, reports
@@ -70,6 +79,10 @@ class SessionLogic {
   // The connection numbered by Effects::connect. What comes from an older one is ignored.
   void OnMessage(uint64_t connection, const v1::ManagerMessage& message);
   void OnClosed(uint64_t connection, const absl::Status& status);
+
+  // What the node shows or trusts is durable. `renewed`: it has another certificate, and connects
+  // with that at once.
+  void OnIdentity(std::vector<std::string> trusts, bool renewed);
 
   void OnExecutorReady() { runner_.OnExecutorReady(); }
   void OnExecutorLost();
@@ -95,6 +108,7 @@ class SessionLogic {
   struct Stored {
     Lease lease;
     std::string result;
+    absl::Duration since;  // when it began to wait, here
   };
 
   // --- the session ---
@@ -102,10 +116,13 @@ class SessionLogic {
   void Disconnect(absl::Duration delay);
   void RunTimers();
   v1::AgentMessage MakeHello() const;
+  v1::AgentMessage MakeHeartbeat() const;
   void OnWelcome(const v1::Welcome& welcome);
   void OnAssign(const v1::Assign& assign);
   void OnResultAck(const v1::ResultAck& ack);
   void OnCancel(const v1::Cancel& cancel);
+  // Unless the manager knows, or there is no session: then the next welcome, or hello, does it.
+  void TellTrusts();
   // Dropped unless the session is ready.
   void Send(v1::AgentMessage message);
   void Refuse(const Lease& lease, Reason reason, absl::string_view message);
@@ -120,6 +137,8 @@ class SessionLogic {
   void CollectRunner();
   // What the node keeps.
   void RunRepair(const Upkeep::Repair& repair);
+  // With its span.
+  void LogEnded(const Assignment& assignment, const v1::Result& result) const;
   void OnOwnFinished(const Assignment& assignment, const v1::Result& result);
   std::set<std::string> Changing() const;
   void TellDrift();
@@ -138,6 +157,7 @@ class SessionLogic {
   Clock& clock_;
   Random& random_;
   TaskRunner runner_;
+  AgentCounts counts_;
   Upkeep upkeep_;
   std::map<std::string, Upkeep::Repair> repairs_;  // that run, by task
 
@@ -150,6 +170,8 @@ class SessionLogic {
   absl::Duration next_heartbeat_;
   absl::Duration last_heard_;
   bool stopping_ = false;
+  std::vector<std::string> trusts_;
+  std::vector<std::string> told_trusts_;  // on the connection that there is
 
   struct InFlight {
     Lease lease;

@@ -11,7 +11,9 @@
 #include "agent/runner/convert.h"
 #include "common/base/crash_point.h"
 #include "common/base/error.h"
+#include "common/base/trace_context.h"
 #include "common/log/log.h"
+#include "common/log/log_span.h"
 
 namespace hostq::agent {
 namespace {
@@ -47,6 +49,9 @@ Assignment ReadAssign(const v1::Assign& assign, absl::Time now) {
   if (assign.has_start_before()) {
     assignment.start_before = std::min(assignment.start_before,
                                        absl::FromUnixSeconds(assign.start_before().seconds() + 1));
+  }
+  if (assign.traceparent().size() <= 64 && IsTraceparent(assign.traceparent())) {
+    assignment.traceparent = assign.traceparent();
   }
   return assignment;
 }
@@ -129,6 +134,7 @@ void SessionLogic::FinishUnstarted(const Lease& lease, bool begun_before,
 
 void SessionLogic::OnExecutorLost() {
   LogError("the executor is gone; what it ran begins again when it is back");
+  counts_.ExecutorLost();
   runner_.OnExecutorLost();
   held_.steps.clear();  // meant for the one that is gone, and begun again for the next
 }
@@ -178,10 +184,13 @@ void SessionLogic::CollectRunner() {
   for (Lease& lease : out.started) pending_.started.push_back(std::move(lease));
   for (auto& [assignment, result] : out.finished) {
     if (repairs_.contains(assignment.lease.task_id)) {
+      counts_.OwnTaskEnded();
       OnOwnFinished(assignment, result);
       again = true;
       continue;
     }
+    counts_.AttemptEnded(assignment.kind, result);
+    LogEnded(assignment, result);
     if (result.reason() == hostq::v1::Reason::CODE_UNSPECIFIED) Keep(assignment);
     result.clear_lease();  // the journal's is the one that counts
     pending_.finished.push_back({std::move(assignment.lease), result.SerializeAsString()});
@@ -189,6 +198,24 @@ void SessionLogic::CollectRunner() {
   std::move(out.steps.begin(), out.steps.end(), std::back_inserter(held_.steps));
   std::move(out.progress.begin(), out.progress.end(), std::back_inserter(held_.progress));
   if (again) CollectRunner();
+}
+
+void SessionLogic::LogEnded(const Assignment& assignment, const v1::Result& result) const {
+  const absl::Time now = clock_.Now();
+  // Not begun: it has taken no time.
+  const absl::Time start = result.has_start_time()
+                               ? absl::FromUnixSeconds(result.start_time().seconds()) +
+                                     absl::Nanoseconds(result.start_time().nanos())
+                               : now;
+  const auto reason = static_cast<Reason>(result.reason());
+  LogSpan(reason == Reason::kNone ? LogLevel::kInfo : LogLevel::kWarning, "task ended",
+          AttemptSpan(assignment), start, std::max(now - start, absl::ZeroDuration()),
+          {{"task", assignment.lease.task_id},
+           {"attempt", assignment.lease.attempt},
+           {"kind", assignment.kind},
+           {"resource_key", assignment.resource_key},
+           {"outcome", reason == Reason::kNone ? "SUCCEEDED" : NameOf(reason)},
+           {"message", result.message()}});
 }
 
 // True if it changed what the runner may do.
@@ -202,7 +229,9 @@ bool SessionLogic::CommitPending() {
         starting.insert(assignment.resource_key).second;
     batch.accept.push_back({assignment, start});
   }
+  const absl::Duration begin = clock_.Monotonic();
   auto answers = journal_.Commit(batch, clock_.Now());
+  if (!batch.empty()) counts_.JournalCommitted(clock_.Monotonic() - begin);
   if (!answers.ok()) {
     CommitFailed(answers.status());
     return false;
@@ -237,7 +266,7 @@ void SessionLogic::ReleasePending(std::vector<JournalBatch::Finished> finished) 
   for (auto& [lease, result] : finished) {
     in_flight_.erase(lease.task_id);
     const std::string task_id = lease.task_id;
-    Stored& stored = outbox_[task_id] = {std::move(lease), std::move(result)};
+    Stored& stored = outbox_[task_id] = {std::move(lease), std::move(result), clock_.Monotonic()};
     CrashPoint("agent.before_result");
     SendResult(stored);
   }
@@ -253,7 +282,8 @@ void SessionLogic::ApplyAnswer(const Assignment& assignment, bool started, Accep
           absl::StrCat("epoch ", assignment.lease.epoch, " is not above ", answer.lease.epoch,
                        ", which ", assignment.resource_key, " has seen here"));
     case AcceptOutcome::kFinished: {
-      Stored& stored = outbox_[task_id] = {std::move(answer.lease), std::move(answer.result)};
+      Stored& stored = outbox_[task_id] = {std::move(answer.lease), std::move(answer.result),
+                                           clock_.Monotonic()};
       return SendResult(stored);
     }
     case AcceptOutcome::kAccepted:

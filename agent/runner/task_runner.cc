@@ -349,6 +349,11 @@ bool TaskRunner::Continue(Task& task, Output& out) {
   for (const std::string& role : task.assignment.roles) run.add_roles(role);
   run.set_step_index(step.index);
   run.set_step_name(step.name);
+  if (!task.own) {
+    run.set_task_id(task.assignment.lease.task_id);
+    run.set_attempt(task.assignment.lease.attempt);
+  }
+  if (const auto span = AttemptSpan(task.assignment)) run.set_traceparent(span->traceparent());
   *run.mutable_timeout() = ToProto(std::min(step.timeout, task.deadline - clock_.Monotonic()));
   out.steps.push_back(std::move(run));
   Tell(task, out.progress);

@@ -93,6 +93,8 @@ class TaskRunner {
   // In this process.
   bool Begun(absl::string_view task_id) const;
   bool Quarantined(absl::string_view resource_key) const;
+  size_t quarantined() const { return quarantine_.size(); }
+  bool executor_ready() const { return executor_ready_; }
   size_t size() const { return tasks_.size(); }
   // Steps that run now, wedged ones apart.
   int running_steps() const;

@@ -19,19 +19,27 @@ struct Armed {
   std::string name;
   int64_t pass = 0;  // 0: nothing is armed
   std::string file;
+  int signal_number = SIGKILL;
 };
 
-Armed ReadEnvironment() {
-  const char* text = getenv("HOSTQ_CRASH_POINT");
+Armed ReadVariable(const char* variable) {
+  const char* text = getenv(variable);
   if (text == nullptr) return {};
   const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 2));
   Armed armed;
   if (parts.size() != 3 || !absl::SimpleAtoi(parts[1], &armed.pass) || armed.pass < 1) {
-    std::fprintf(stderr, "HOSTQ_CRASH_POINT: not NAME:N:FILE: %s\n", text);
+    std::fprintf(stderr, "%s: not NAME:N:FILE: %s\n", variable, text);
     return {};
   }
   armed.name = parts[0];
   armed.file = parts[2];
+  return armed;
+}
+
+Armed ReadEnvironment() {
+  if (Armed armed = ReadVariable("HOSTQ_CRASH_POINT"); armed.pass > 0) return armed;
+  Armed armed = ReadVariable("HOSTQ_PAUSE_POINT");
+  armed.signal_number = SIGSTOP;
   return armed;
 }
 
@@ -54,7 +62,7 @@ void PassCrashPoint(absl::string_view name) {
   const bool written = write(fd, "x", 1) == 1;
   const bool strike = written && lseek(fd, 0, SEEK_CUR) == armed.pass;
   close(fd);
-  if (strike) kill(getpid(), SIGKILL);
+  if (strike) raise(armed.signal_number);  // to this thread: it does not run on meanwhile
 }
 
 }  // namespace hostq::internal

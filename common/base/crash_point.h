@@ -16,7 +16,8 @@ void PassCrashPoint(absl::string_view name);
 // Armed by the environment alone: HOSTQ_CRASH_POINT=NAME:N:FILE. Every pass through the point of
 // that name appends a byte to FILE (an absolute path); the pass that writes the Nth ends the
 // process as SIGKILL does. So it strikes once, whichever of a program's processes passes, also
-// after a restart, and FILE tells that it did. Not armed, it costs one load and a branch.
+// after a restart, and FILE tells that it did. HOSTQ_PAUSE_POINT is the same, but stops the process
+// until SIGCONT. Not armed, it costs one load and a branch.
 inline void CrashPoint(absl::string_view name) {
   if (internal::kCrashPointArmed) [[unlikely]]
     internal::PassCrashPoint(name);

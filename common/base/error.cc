@@ -25,6 +25,10 @@ absl::Status InvalidField(Reason reason, absl::string_view field, absl::string_v
   return MakeError(absl::StatusCode::kInvalidArgument, reason, absl::StrCat(field, ": ", message));
 }
 
+absl::Status Precondition(Reason reason, absl::string_view message) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
+}
+
 absl::Status ErrnoError(int error_number, Reason reason, absl::string_view what) {
   return MakeError(absl::ErrnoToStatusCode(error_number), reason,
                    absl::StrCat(what, ": ", strerror(error_number)));

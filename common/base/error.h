@@ -14,6 +14,11 @@ namespace hostq {
 absl::Status MakeError(absl::StatusCode code, Reason reason, absl::string_view message);
 // INVALID_ARGUMENT, the most frequent one: `field` is the request field that is wrong.
 absl::Status InvalidField(Reason reason, absl::string_view field, absl::string_view message);
+inline absl::Status InvalidField(absl::string_view field, absl::string_view message) {
+  return InvalidField(Reason::kInvalidArgument, field, message);
+}
+// FAILED_PRECONDITION: something has to change before it can be done.
+absl::Status Precondition(Reason reason, absl::string_view message);
 // `what` and the text of `error_number`; the code follows the number (ENOENT: NOT_FOUND, ...).
 absl::Status ErrnoError(int error_number, Reason reason, absl::string_view what);
 

@@ -20,6 +20,11 @@ int Digit(char c) {
 
 }  // namespace
 
+int64_t FirstIdAt(absl::Time time) {
+  const int64_t millis = std::max(absl::ToUnixMillis(time), kEpochMillis) - kEpochMillis;
+  return std::min(millis, INT64_MAX >> kRandomBits) << kRandomBits;
+}
+
 int64_t IdSource::Next(absl::Time now) {
   const int64_t millis = std::max<int64_t>(absl::ToUnixMillis(now) - kEpochMillis, 0);
   const auto low = static_cast<int64_t>(random_.Next() & ((1u << kRandomBits) - 1));
@@ -30,6 +35,8 @@ int64_t IdSource::Next(absl::Time now) {
   last_ = of_now > last_ ? of_now : last_ + 1 + room;
   return last_;
 }
+
+absl::Time TimeOfId(int64_t id) { return absl::FromUnixMillis((id >> kRandomBits) + kEpochMillis); }
 
 std::string FormatId(int64_t id) {
   std::string text(kLength, '0');

@@ -25,6 +25,12 @@ class IdSource {
   int64_t last_;
 };
 
+// No command created at `time` or later has a lower id, none created before a higher or equal one:
+// as far as the clock has not gone back.
+int64_t FirstIdAt(absl::Time time);
+// When it was made, to the millisecond; as that clock told.
+absl::Time TimeOfId(int64_t id);
+
 // 13 characters of Crockford's base 32 in lower case; order is kept.
 std::string FormatId(int64_t id);
 // Reads either case and Crockford's look-alikes (o, i, l). Nothing if it is no id.

@@ -1,6 +1,7 @@
 #include "common/crypto/certificate.h"
 
 #include <arpa/inet.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include <ctime>
@@ -21,10 +22,6 @@ namespace {
 
 using openssl::X509Ptr;
 
-absl::Status Bad(absl::string_view what) {
-  return openssl::Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, what);
-}
-
 absl::Time ToTime(const ASN1_TIME* time) {
   std::tm parts = {};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return absl::InfinitePast();
@@ -41,6 +38,15 @@ std::string AddressOf(const ASN1_OCTET_STRING* bytes) {
   const int family = ASN1_STRING_length(bytes) == 4 ? AF_INET : AF_INET6;
   if (family == AF_INET6 && ASN1_STRING_length(bytes) != 16) return "";
   return ::inet_ntop(family, ASN1_STRING_get0_data(bytes), text, sizeof(text)) ? text : "";
+}
+
+std::string NameText(X509_NAME* name) {
+  const openssl::BioPtr bio(BIO_new(BIO_s_mem()));
+  HOSTQ_CHECK(bio != nullptr);
+  X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
+  char* data = nullptr;
+  const auto size = static_cast<size_t>(BIO_get_mem_data(bio.get(), &data));
+  return std::string(data, size);
 }
 
 void ReadNames(X509* certificate, CertificateInfo& info) {
@@ -102,15 +108,17 @@ bool IsAddress(const std::string& text) {
 absl::StatusOr<std::string> AlternativeNames(const CertificateSpec& spec) {
   std::vector<std::string> parts;
   for (const std::string& name : spec.dns_names) {
-    if (!IsPlainName(name)) return Bad(absl::StrCat("not a DNS name: ", absl::CEscape(name)));
+    if (!IsPlainName(name))
+      return openssl::Invalid(absl::StrCat("not a DNS name: ", absl::CEscape(name)));
     parts.push_back(absl::StrCat("DNS:", name));
   }
   for (const std::string& address : spec.ip_addresses) {
-    if (!IsAddress(address)) return Bad(absl::StrCat("not an address: ", absl::CEscape(address)));
+    if (!IsAddress(address))
+      return openssl::Invalid(absl::StrCat("not an address: ", absl::CEscape(address)));
     parts.push_back(absl::StrCat("IP:", address));
   }
   for (const std::string& uri : spec.uris) {
-    if (!IsPlainName(uri)) return Bad(absl::StrCat("not a URI: ", absl::CEscape(uri)));
+    if (!IsPlainName(uri)) return openssl::Invalid(absl::StrCat("not a URI: ", absl::CEscape(uri)));
     parts.push_back(absl::StrCat("URI:", uri));
   }
   return absl::StrJoin(parts, ",");
@@ -121,7 +129,8 @@ absl::StatusOr<X509Ptr> NewCertificate(EVP_PKEY* key, absl::string_view common_n
                                        absl::Time not_before, absl::Time not_after) {
   X509Ptr certificate(X509_new());
   HOSTQ_CHECK(certificate != nullptr);
-  if (!SetCommonName(certificate.get(), common_name)) return Bad("common name does not fit");
+  if (!SetCommonName(certificate.get(), common_name))
+    return openssl::Invalid("common name does not fit");
   if (X509_set_version(certificate.get(), X509_VERSION_3) != 1 || !SetSerial(certificate.get()) ||
       !SetTimes(certificate.get(), not_before, not_after) ||
       X509_set_pubkey(certificate.get(), key) != 1) {
@@ -148,13 +157,50 @@ absl::StatusOr<CertificateInfo> ParseCertificate(absl::string_view pem) {
   X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, name,
                             sizeof(name));
   info.common_name = name;
+  info.subject = NameText(X509_get_subject_name(certificate.get()));
+  info.issuer = NameText(X509_get_issuer_name(certificate.get()));
   ReadNames(certificate.get(), info);
   info.serial = HexEncode(TextOf(X509_get0_serialNumber(certificate.get())));
   info.not_before = ToTime(X509_get0_notBefore(certificate.get()));
   info.not_after = ToTime(X509_get0_notAfter(certificate.get()));
   info.key_hash = openssl::KeyHash(certificate.get());
   info.is_authority = X509_check_ca(certificate.get()) == 1;
+  unsigned char digest[EVP_MAX_MD_SIZE] = {};
+  unsigned int size = 0;
+  if (X509_digest(certificate.get(), EVP_sha256(), digest, &size) != 1) {
+    return openssl::Error(absl::StatusCode::kInternal, Reason::kInternal,
+                          "cannot hash a certificate");
+  }
+  info.hash = HexEncode(absl::string_view(reinterpret_cast<const char*>(digest), size));
   return info;
+}
+
+absl::StatusOr<std::vector<std::string>> SplitCertificates(absl::string_view pem) {
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<X509Ptr> certificates,
+                         openssl::CertificatesFromPem(pem));
+  std::vector<std::string> out;
+  for (const X509Ptr& one : certificates) {
+    HOSTQ_ASSIGN_OR_RETURN(std::string text, openssl::CertificateToPem(one.get()));
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
+absl::StatusOr<PublicKey> CertificateKey(absl::string_view pem) {
+  HOSTQ_ASSIGN_OR_RETURN(const X509Ptr certificate, openssl::CertificateFromPem(pem));
+  EVP_PKEY* key = X509_get_pubkey(certificate.get());
+  if (key == nullptr) return openssl::Invalid("the certificate has no key that can be read");
+  PublicKey out(std::shared_ptr<EVP_PKEY>(key, EVP_PKEY_free));
+  if (!out.IsP256()) return openssl::Invalid("the certificate's key is not on the curve P-256");
+  return out;
+}
+
+std::vector<std::string> PinsOf(absl::string_view pem) {
+  std::vector<std::string> pins;
+  const auto certificates = openssl::CertificatesFromPem(pem);
+  if (!certificates.ok()) return pins;
+  for (const X509Ptr& one : *certificates) pins.push_back(openssl::KeyHash(one.get()));
+  return pins;
 }
 
 absl::StatusOr<std::string> MakeAuthorityCertificate(const PrivateKey& key,
@@ -167,7 +213,7 @@ absl::StatusOr<std::string> MakeAuthorityCertificate(const PrivateKey& key,
       !AddExtension(raw, raw, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
       !AddExtension(raw, raw, NID_key_usage, "critical,keyCertSign,cRLSign") ||
       !AddExtension(raw, raw, NID_subject_key_identifier, "hash")) {
-    return Bad("cannot make the authority's certificate");
+    return openssl::Invalid("cannot make the authority's certificate");
   }
   return Sign(raw, key.handle());
 }
@@ -177,7 +223,7 @@ absl::StatusOr<std::string> IssueCertificate(absl::string_view authority_pem,
                                              const CertificateSpec& spec) {
   HOSTQ_ASSIGN_OR_RETURN(const X509Ptr authority, openssl::CertificateFromPem(authority_pem));
   if (X509_check_private_key(authority.get(), authority_key.handle()) != 1) {
-    return Bad("the key is not the authority's");
+    return openssl::Invalid("the key is not the authority's");
   }
   HOSTQ_ASSIGN_OR_RETURN(const std::string names, AlternativeNames(spec));
   HOSTQ_ASSIGN_OR_RETURN(
@@ -192,19 +238,39 @@ absl::StatusOr<std::string> IssueCertificate(absl::string_view authority_pem,
       !AddExtension(raw, authority.get(), NID_subject_key_identifier, "hash") ||
       !AddExtension(raw, authority.get(), NID_authority_key_identifier, "keyid:always") ||
       (!names.empty() && !AddExtension(raw, authority.get(), NID_subject_alt_name, names))) {
-    return Bad("cannot make a certificate");
+    return openssl::Invalid("cannot make a certificate");
   }
   return Sign(raw, authority_key.handle());
 }
 
-absl::Status VerifyCertificate(absl::string_view pem, absl::string_view authority_pem,
+absl::Status VerifyCertificate(absl::string_view pem, absl::string_view authorities_pem,
                                CertificateSpec::Use use, absl::Time now) {
-  HOSTQ_ASSIGN_OR_RETURN(const X509Ptr leaf, openssl::CertificateFromPem(pem));
-  HOSTQ_ASSIGN_OR_RETURN(const X509Ptr authority, openssl::CertificateFromPem(authority_pem));
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<X509Ptr> chain, openssl::CertificatesFromPem(pem));
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<X509Ptr> authorities,
+                         openssl::CertificatesFromPem(authorities_pem));
+  std::vector<X509*> trusted;
+  for (const X509Ptr& one : authorities) trusted.push_back(one.get());
+  std::vector<X509*> between;
+  for (size_t i = 1; i < chain.size(); ++i) between.push_back(chain[i].get());
   return openssl::VerifyIssuedBy(
-      leaf.get(), authority.get(),
+      chain[0].get(), between, trusted,
       use == CertificateSpec::Use::kServer ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT,
       absl::ToUnixSeconds(now));
+}
+
+absl::StatusOr<std::string> SignerOf(absl::string_view pem, absl::string_view authorities_pem) {
+  HOSTQ_ASSIGN_OR_RETURN(const X509Ptr leaf, openssl::CertificateFromPem(pem));
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<X509Ptr> authorities,
+                         openssl::CertificatesFromPem(authorities_pem));
+  std::string signer;
+  for (const X509Ptr& one : authorities) {
+    if (X509_verify(leaf.get(), X509_get0_pubkey(one.get())) == 1) {
+      signer = openssl::KeyHash(one.get());
+      break;
+    }
+  }
+  ERR_clear_error();
+  return signer;
 }
 
 bool IsPin(absl::string_view text) {

@@ -13,6 +13,9 @@ namespace hostq {
 // What is in a certificate. Says nothing about who signed it.
 struct CertificateInfo {
   std::string common_name;
+  // "CN = hostq-manager, O = Example", of the certificate and of who signed it.
+  std::string subject;
+  std::string issuer;
   std::vector<std::string> dns_names;
   std::vector<std::string> ip_addresses;
   std::vector<std::string> uris;
@@ -23,10 +26,19 @@ struct CertificateInfo {
   // "sha256:HEX" of the public key (PublicKey::Hash).
   std::string key_hash;
   bool is_authority = false;
+  // SHA-256 of the whole certificate (DER), lower-case hexadecimal.
+  std::string hash;
 };
 
 // The first certificate of `pem`. Errors: INVALID_ARGUMENT (INVALID_ARGUMENT).
 absl::StatusOr<CertificateInfo> ParseCertificate(absl::string_view pem);
+// All of them, at least one, in PEM each. Errors: INVALID_ARGUMENT (INVALID_ARGUMENT).
+absl::StatusOr<std::vector<std::string>> SplitCertificates(absl::string_view pem);
+// The key of the first one. Errors: INVALID_ARGUMENT (INVALID_ARGUMENT): also if it is not on
+// P-256.
+absl::StatusOr<PublicKey> CertificateKey(absl::string_view pem);
+// The pins of all of them; none if that cannot be read.
+std::vector<std::string> PinsOf(absl::string_view pem);
 
 // What an authority is asked to sign.
 struct CertificateSpec {
@@ -53,10 +65,16 @@ absl::StatusOr<std::string> IssueCertificate(absl::string_view authority_pem,
                                              const PrivateKey& authority_key, const PublicKey& key,
                                              const CertificateSpec& spec);
 
-// OK if the authority signed the certificate (the first of `pem`), both are valid at `now`, and it
-// is for `use`. Errors: UNAUTHENTICATED (UNAUTHENTICATED), INVALID_ARGUMENT (INVALID_ARGUMENT).
-absl::Status VerifyCertificate(absl::string_view pem, absl::string_view authority_pem,
+// OK if one of the authorities signed the certificate (the first of `pem`; those behind it may
+// stand between), all are valid at `now`, and it is for `use`. Errors: UNAUTHENTICATED
+// (UNAUTHENTICATED), INVALID_ARGUMENT (INVALID_ARGUMENT).
+absl::Status VerifyCertificate(absl::string_view pem, absl::string_view authorities_pem,
                                CertificateSpec::Use use, absl::Time now);
+
+// The pin of that one of the authorities whose key signed the first certificate of `pem`; empty:
+// none of them did. Looks at nothing but the signature. Errors: INVALID_ARGUMENT
+// (INVALID_ARGUMENT).
+absl::StatusOr<std::string> SignerOf(absl::string_view pem, absl::string_view authorities_pem);
 
 // "sha256:" and 64 lower-case digits.
 bool IsPin(absl::string_view text);

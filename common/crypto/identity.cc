@@ -10,13 +10,18 @@
 namespace hostq {
 namespace {
 constexpr absl::string_view kPrefix = "hostq://node/";
-}
+constexpr absl::string_view kAdministratorPrefix = "hostq://admin/";
+}  // namespace
 
 bool IsNodeName(absl::string_view name) {
   return !name.empty() && name.size() <= 63 && absl::ascii_islower(name[0]) &&
          std::all_of(name.begin(), name.end(), [](char c) {
            return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
          });
+}
+
+std::string RenewalText(absl::string_view authority_pin, absl::string_view csr_pem) {
+  return absl::StrCat("hostq-renewal-1\n", authority_pin, "\n", csr_pem);
 }
 
 std::string FormatNodeUri(const NodeIdentity& node) {
@@ -34,6 +39,15 @@ std::optional<NodeIdentity> ParseNodeUri(absl::string_view uri) {
     return std::nullopt;
   }
   return node;
+}
+
+std::string FormatAdministratorUri(absl::string_view name) {
+  return absl::StrCat(kAdministratorPrefix, name);
+}
+
+std::optional<std::string> ParseAdministratorUri(absl::string_view uri) {
+  if (!absl::ConsumePrefix(&uri, kAdministratorPrefix) || !IsNodeName(uri)) return std::nullopt;
+  return std::string(uri);
 }
 
 }  // namespace hostq

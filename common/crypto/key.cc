@@ -1,6 +1,7 @@
 #include "common/crypto/key.h"
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include "absl/strings/str_cat.h"
@@ -22,10 +23,6 @@ bool IsP256(EVP_PKEY* key) {
          absl::string_view(group, size) == SN_X9_62_prime256v1;
 }
 
-absl::Status Bad(absl::string_view what) {
-  return openssl::Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, what);
-}
-
 std::string Contents(BIO* bio) {
   char* data = nullptr;
   const auto size = static_cast<size_t>(BIO_get_mem_data(bio, &data));
@@ -41,6 +38,35 @@ int NoPassword(char*, int, int, void*) { return -1; }
 
 std::string PublicKey::Hash() const { return openssl::KeyHash(handle_.get()); }
 
+bool PublicKey::IsP256() const { return hostq::IsP256(handle_.get()); }
+
+bool PublicKey::Verifies(absl::string_view data, absl::string_view signature) const {
+  const openssl::DigestPtr context(EVP_MD_CTX_new());
+  HOSTQ_CHECK(context != nullptr);
+  const bool good =
+      EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, handle_.get()) == 1 &&
+      EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()),
+                       signature.size(), reinterpret_cast<const unsigned char*>(data.data()),
+                       data.size()) == 1;
+  ERR_clear_error();
+  return good;
+}
+
+std::string PrivateKey::Sign(absl::string_view data) const {
+  const openssl::DigestPtr context(EVP_MD_CTX_new());
+  HOSTQ_CHECK(context != nullptr);
+  HOSTQ_CHECK(EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, handle_.get()) ==
+              1);
+  const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
+  size_t size = 0;
+  HOSTQ_CHECK(EVP_DigestSign(context.get(), nullptr, &size, bytes, data.size()) == 1);
+  std::string signature(size, '\0');
+  HOSTQ_CHECK(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()),
+                             &size, bytes, data.size()) == 1);
+  signature.resize(size);
+  return signature;
+}
+
 PrivateKey PrivateKey::Generate() {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   HOSTQ_CHECK(key != nullptr);
@@ -52,9 +78,9 @@ absl::StatusOr<PrivateKey> PrivateKey::FromPem(const SecretString& pem) {
   const openssl::BioPtr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   HOSTQ_CHECK(bio != nullptr);
   EVP_PKEY* key = PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr);
-  if (key == nullptr) return Bad("not a private key in PEM");
+  if (key == nullptr) return openssl::Invalid("not a private key in PEM");
   PrivateKey result(Share(key));
-  if (!IsP256(key)) return Bad("not a key on the curve P-256");
+  if (!IsP256(key)) return openssl::Invalid("not a key on the curve P-256");
   return result;
 }
 
@@ -88,13 +114,13 @@ absl::StatusOr<CertificateRequest> ParseCertificateRequest(absl::string_view pem
   const openssl::BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   HOSTQ_CHECK(bio != nullptr);
   const openssl::RequestPtr request(PEM_read_bio_X509_REQ(bio.get(), nullptr, NoPassword, nullptr));
-  if (request == nullptr) return Bad("csr_pem: not a certificate request in PEM");
+  if (request == nullptr) return openssl::Invalid("csr_pem: not a certificate request in PEM");
   EVP_PKEY* key = X509_REQ_get_pubkey(request.get());
-  if (key == nullptr) return Bad("csr_pem: no key that can be read");
+  if (key == nullptr) return openssl::Invalid("csr_pem: no key that can be read");
   PublicKey public_key(Share(key));
-  if (!IsP256(key)) return Bad("csr_pem: its key is not on the curve P-256");
+  if (!IsP256(key)) return openssl::Invalid("csr_pem: its key is not on the curve P-256");
   if (X509_REQ_verify(request.get(), key) != 1) {
-    return Bad("csr_pem: not signed by the key that it carries");
+    return openssl::Invalid("csr_pem: not signed by the key that it carries");
   }
   char name[256] = {};
   X509_NAME_get_text_by_NID(X509_REQ_get_subject_name(request.get()), NID_commonName, name,

@@ -11,11 +11,16 @@ struct evp_pkey_st;
 
 namespace hostq {
 
-// A public key on P-256, the one curve hostq uses. Immutable; cheap to copy; thread-safe.
+// A public key; on P-256, the one curve hostq uses, wherever it comes from a function that says
+// nothing else. Immutable; cheap to copy; thread-safe.
 class PublicKey {
  public:
   // "sha256:HEX" of its SubjectPublicKeyInfo: the pin of a certificate with this key.
   std::string Hash() const;
+  // Whether `signature` is PrivateKey::Sign's of `data` with the key that belongs to this one.
+  bool Verifies(absl::string_view data, absl::string_view signature) const;
+
+  bool IsP256() const;
 
   // For common/crypto. `handle` is not null.
   explicit PublicKey(std::shared_ptr<evp_pkey_st> handle) : handle_(std::move(handle)) {}
@@ -35,6 +40,8 @@ class PrivateKey {
 
   // PKCS#8, not encrypted.
   SecretString ToPem() const;
+  // ECDSA with SHA-256, in DER. Whoever signs begins `data` with what it is for.
+  std::string Sign(absl::string_view data) const;
   PublicKey public_key() const { return PublicKey(handle_); }
   // For common/crypto.
   evp_pkey_st* handle() const { return handle_.get(); }

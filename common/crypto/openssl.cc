@@ -29,6 +29,23 @@ absl::StatusOr<X509Ptr> CertificateFromPem(absl::string_view pem) {
   return certificate;
 }
 
+absl::StatusOr<std::vector<X509Ptr>> CertificatesFromPem(absl::string_view pem) {
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  HOSTQ_CHECK(bio != nullptr);
+  std::vector<X509Ptr> certificates;
+  while (X509* one = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+    certificates.emplace_back(one);
+  }
+  // That there is no more is an error to OpenSSL as well.
+  const bool end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  if (!end || certificates.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                 "not certificates in PEM");
+  }
+  ERR_clear_error();
+  return certificates;
+}
+
 absl::StatusOr<std::string> CertificateToPem(X509* certificate) {
   const BioPtr bio(BIO_new(BIO_s_mem()));
   if (bio == nullptr || PEM_write_bio_X509(bio.get(), certificate) != 1) {
@@ -51,16 +68,29 @@ std::string KeyHash(EVP_PKEY* key) {
 
 std::string KeyHash(X509* certificate) { return KeyHash(X509_get0_pubkey(certificate)); }
 
-absl::Status VerifyIssuedBy(X509* leaf, X509* ca, int purpose, int64_t now_unix_seconds) {
-  const StorePtr store(X509_STORE_new());
+StorePtr StoreOf(const std::vector<X509*>& authorities) {
+  StorePtr store(X509_STORE_new());
+  HOSTQ_CHECK(store != nullptr);
+  // As gRPC does.
+  X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+  for (X509* authority : authorities) {
+    HOSTQ_CHECK(X509_STORE_add_cert(store.get(), authority) == 1);
+  }
+  return store;
+}
+
+absl::Status VerifyIssuedBy(X509* leaf, const std::vector<X509*>& between,
+                            const std::vector<X509*>& authorities, int purpose,
+                            int64_t now_unix_seconds) {
+  const StorePtr store = StoreOf(authorities);
   const StoreContextPtr context(X509_STORE_CTX_new());
-  HOSTQ_CHECK(store != nullptr && context != nullptr);
+  const StackPtr untrusted(sk_X509_new_null());
+  HOSTQ_CHECK(context != nullptr && untrusted != nullptr);
+  for (X509* one : between) HOSTQ_CHECK(sk_X509_push(untrusted.get(), one) > 0);
   X509_VERIFY_PARAM* parameters = X509_STORE_get0_param(store.get());
   X509_VERIFY_PARAM_set_time(parameters, now_unix_seconds);
   X509_VERIFY_PARAM_set_purpose(parameters, purpose);
-  // The authority alone, and nothing to build another chain with.
-  HOSTQ_CHECK(X509_STORE_add_cert(store.get(), ca) == 1);
-  HOSTQ_CHECK(X509_STORE_CTX_init(context.get(), store.get(), leaf, nullptr) == 1);
+  HOSTQ_CHECK(X509_STORE_CTX_init(context.get(), store.get(), leaf, untrusted.get()) == 1);
   if (X509_verify_cert(context.get()) == 1) return absl::OkStatus();
   const char* why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()));
   return MakeError(absl::StatusCode::kUnauthenticated, Reason::kUnauthenticated,

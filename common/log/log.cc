@@ -1,5 +1,6 @@
 #include "common/log/log.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/error.h"
+#include "common/log/log_span.h"
 #include "spdlog/logger.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -53,9 +55,17 @@ struct State {
   const State* previous = nullptr;
 };
 
+// The variable alone says nothing: a shell in a unit hands it on to whatever it redirects.
+bool JournalListens() {
+  const char* const said = std::getenv("JOURNAL_STREAM");
+  struct stat info {};
+  return said != nullptr && fstat(STDERR_FILENO, &info) == 0 &&
+         absl::StrCat(info.st_dev, ":", info.st_ino) == said;
+}
+
 State MakeState(absl::string_view program, LogLevel level) {
   State state;
-  state.journal = std::getenv("JOURNAL_STREAM") != nullptr;
+  state.journal = JournalListens();
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   const std::string pattern =
       state.journal ? "%v" : absl::StrCat("%Y-%m-%dT%H:%M:%S.%eZ ", program, "[%P] %v");
@@ -197,12 +207,34 @@ std::string FormatLogLine(LogLevel level, absl::string_view text,
   return line;
 }
 
-void Log(LogLevel level, absl::string_view text, std::initializer_list<LogField> fields) {
+namespace {
+
+bool IsShown(LogLevel level) { return Current().logger->should_log(ToSpdlog(level)); }
+
+void Write(LogLevel level, std::string line) {
   const State& state = Current();
-  if (!state.logger->should_log(ToSpdlog(level))) return;
-  std::string line = FormatLogLine(level, text, fields);
   if (state.journal) line.insert(0, std::string(JournalPrefix(level)));
   state.logger->log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+}  // namespace
+
+void Log(LogLevel level, absl::string_view text, std::initializer_list<LogField> fields) {
+  if (IsShown(level)) Write(level, FormatLogLine(level, text, fields));
+}
+
+void LogSpan(LogLevel level, absl::string_view text, const std::optional<Span>& span,
+             absl::Time start, absl::Duration duration, std::initializer_list<LogField> fields) {
+  if (!IsShown(level)) return;
+  std::string line = FormatLogLine(level, text, fields);
+  absl::StrAppend(&line,
+                  " start=", absl::FormatTime("%E4Y-%m-%dT%H:%M:%E6SZ", start, absl::UTCTimeZone()),
+                  absl::StrFormat(" duration=%.6f", absl::ToDoubleSeconds(duration)));
+  if (span) {
+    absl::StrAppend(&line, " trace_id=", span->trace_id, " span_id=", span->span_id);
+    if (!span->parent_id.empty()) absl::StrAppend(&line, " parent_id=", span->parent_id);
+  }
+  Write(level, std::move(line));
 }
 
 }  // namespace hostq

@@ -4,6 +4,8 @@
 #include <mutex>
 
 #include "absl/strings/string_view.h"
+#include "grpcpp/security/tls_certificate_provider.h"
+#include "grpcpp/security/tls_credentials_options.h"
 
 namespace hostq {
 namespace {
@@ -34,6 +36,23 @@ std::shared_ptr<grpc::ServerCredentials> TlsServerCredentials(const TlsIdentity&
   grpc::SslServerCredentialsOptions options(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
   options.pem_key_cert_pairs.push_back(KeyCertPair(identity));
   return grpc::SslServerCredentials(options);
+}
+
+std::shared_ptr<grpc::ServerCredentials> WatchedServerCredentials(const WatchedFiles& files,
+                                                                  ClientCertificate wanted) {
+  RequireTls13();
+  constexpr unsigned int kSeconds = 1;
+  grpc::experimental::TlsServerCredentialsOptions options(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          files.identity, files.identity, files.trusted, kSeconds));
+  options.watch_identity_key_cert_pairs();
+  if (wanted != ClientCertificate::kNone) options.watch_root_certs();
+  options.set_cert_request_type(wanted == ClientCertificate::kNone
+                                    ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                : wanted == ClientCertificate::kOptional
+                                    ? GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY
+                                    : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  return grpc::experimental::TlsServerCredentials(options);
 }
 
 std::shared_ptr<grpc::ChannelCredentials> MutualTlsChannelCredentials(const TlsIdentity& identity,

@@ -28,6 +28,28 @@ std::shared_ptr<grpc::ServerCredentials> MutualTlsServerCredentials(const TlsIde
 // No certificate is asked of the client: for enrolment only.
 std::shared_ptr<grpc::ServerCredentials> TlsServerCredentials(const TlsIdentity& identity);
 
+// What is asked of the clients of a listener.
+enum class ClientCertificate {
+  kNone,
+  kOptional,  // who shows one shows one that is verified; whether there is one: peer.h
+  kRequired,
+};
+
+// Where a listener's key and certificates are. Whoever changes a file replaces it (rename).
+struct WatchedFiles {
+  // The server's key, then its certificate, then those between it and the authority, in PEM.
+  std::string identity;
+  // The authorities by which clients are verified.
+  std::string trusted;
+};
+
+// The same as the two above, but with what is in the files, which are read again every second: a
+// new server certificate, another set of authorities count for new connections without a restart.
+// While a file does not fit, nobody gets in: whoever replaces one has looked at it before. The
+// first reading is done when this returns. Blocks on the disk.
+std::shared_ptr<grpc::ServerCredentials> WatchedServerCredentials(const WatchedFiles& files,
+                                                                  ClientCertificate wanted);
+
 // The server must show a certificate that the authority signed and that has the name it is called
 // by: pass arguments that went through ApplyManagerName().
 std::shared_ptr<grpc::ChannelCredentials> MutualTlsChannelCredentials(const TlsIdentity& identity,

@@ -33,7 +33,7 @@ absl::StatusOr<std::string> Judge(const SSL* ssl, absl::string_view pin) {
     return refuse(absl::StrCat("not the pinned authority: expected ", pin, ", shown ",
                                shown.empty() ? "none" : absl::StrJoin(shown, ", ")));
   }
-  HOSTQ_RETURN_IF_ERROR(openssl::VerifyIssuedBy(leaf, authority, X509_PURPOSE_SSL_SERVER,
+  HOSTQ_RETURN_IF_ERROR(openssl::VerifyIssuedBy(leaf, {}, {authority}, X509_PURPOSE_SSL_SERVER,
                                                 absl::ToUnixSeconds(SystemClock().Now())));
   if (X509_check_host(leaf, kManagerName.data(), kManagerName.size(),
                       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) != 1) {

@@ -2,6 +2,8 @@
 
 #include <openssl/pem.h>
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
@@ -21,8 +23,11 @@ absl::Status Refused(absl::string_view why, absl::string_view remedy) {
 }
 
 absl::Status Trust(SSL_CTX* context, absl::string_view ca_pem) {
-  HOSTQ_ASSIGN_OR_RETURN(const openssl::X509Ptr ca, openssl::CertificateFromPem(ca_pem));
-  HOSTQ_CHECK(X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca.get()) == 1);
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<openssl::X509Ptr> authorities,
+                         openssl::CertificatesFromPem(ca_pem));
+  std::vector<X509*> trusted;
+  for (const openssl::X509Ptr& one : authorities) trusted.push_back(one.get());
+  SSL_CTX_set_cert_store(context, openssl::StoreOf(trusted).release());
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   const std::string name(kManagerName);
   HOSTQ_CHECK(X509_VERIFY_PARAM_set1_host(SSL_CTX_get0_param(context), name.data(), name.size()) ==

@@ -102,10 +102,10 @@ absl::Status AwaitConnected(int socket, absl::Duration deadline) {
 
 SslContextPtr TlsConnection::NewContext() {
   SslContextPtr context(SSL_CTX_new(TLS_client_method()));
-  constexpr unsigned char kAlpn[] = {2, 'h', '2'};
+  constexpr unsigned char kOffered[] = {2, 'h', '2'};
   HOSTQ_CHECK(context != nullptr);
   HOSTQ_CHECK(SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) == 1);
-  HOSTQ_CHECK(SSL_CTX_set_alpn_protos(context.get(), kAlpn, sizeof(kAlpn)) == 0);
+  HOSTQ_CHECK(SSL_CTX_set_alpn_protos(context.get(), kOffered, sizeof(kOffered)) == 0);
   return context;
 }
 

@@ -111,9 +111,17 @@ int CodeOf(const absl::Status& status) {
   return code;
 }
 
-// SQLite takes 0644 for a new file; the journal and the store are nobody else's business.
+// SQLite takes 0644 for a new file; the journal and the store are nobody else's business. One that
+// is there is not opened: with its descriptor all locks of this process on it would go, of SQLite's
+// other connections too (fcntl(2), "Advisory record locking"), and whoever looks into the database
+// would take itself for the last and remove the log that is being written.
 absl::Status CreateFile(const std::string& path, unsigned mode) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, static_cast<mode_t>(mode));
+  const int fd =
+      open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode));
+  if (fd < 0 && errno == EEXIST &&
+      faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) == 0) {
+    return absl::OkStatus();
+  }
   if (fd < 0) {
     const int number = errno;
     absl::Status status = CodeError(

@@ -6,7 +6,15 @@
 MANAGER_CONFIG=/etc/hostq/manager.toml
 AGENT_CONFIG=/etc/hostq/agent.toml
 # The manager is an unprivileged user.  Root starts the agents, which then become one; executors are root.
-AS_HOSTQ=(setpriv --reuid=hostq --regid=hostq --init-groups --no-new-privs --)
+AS_HOSTQ=(setpriv --reuid=hostq --regid=hostq --init-groups --no-new-privs --bounding-set=-all --)
+
+# What the unit leaves the executor of root's capabilities: the stories show that it is enough.
+as_executor() {
+  local set
+  set=$(sed -n 's/^CapabilityBoundingSet=//p' "$LAB_DIR/../systemd/hostq-executor.service")
+  set=${set,,} set=${set//cap_/+}
+  AS_EXECUTOR=(setpriv "--bounding-set=-all,${set// /,}" "--inh-caps=-all" --)
+}
 
 # Before the hosts are made, which then all have them: what was just built, in /usr/bin.
 install_hostq() {
@@ -85,7 +93,8 @@ daemon() {
   local host=${1:-} what=${2:-} action=${3:-} command
   case $what in
     manager) command=("${AS_HOSTQ[@]}" hostq-manager run --config "$MANAGER_CONFIG") ;;
-    agent | executor) command=("hostq-$what" run --config "$AGENT_CONFIG") ;;
+    agent) command=(hostq-agent run --config "$AGENT_CONFIG") ;;
+    executor) as_executor; command=("${AS_EXECUTOR[@]}" hostq-executor run --config "$AGENT_CONFIG") ;;
     node)
       case $action in
         start) daemon "$host" executor start && daemon "$host" agent start ;;

@@ -15,7 +15,7 @@
 namespace hostq::manager {
 namespace {
 
-absl::Status Unusable(absl::string_view path, absl::string_view why) {
+absl::Status CannotUse(absl::string_view path, absl::string_view why) {
   return MakeError(absl::StatusCode::kFailedPrecondition, Reason::kInternal,
                    absl::StrCat(path, ": ", why));
 }
@@ -44,7 +44,7 @@ absl::StatusOr<PrivateKey> KeyIn(const std::string& path) {
   }
   HOSTQ_RETURN_IF_ERROR(pem.status());
   absl::StatusOr<PrivateKey> key = PrivateKey::FromPem(*pem);
-  if (!key.ok()) return Unusable(path, key.status().message());
+  if (!key.ok()) return CannotUse(path, key.status().message());
   return key;
 }
 
@@ -93,19 +93,72 @@ absl::Status CertificateAuthority::Create(const std::string& state_dir,
     return MakeError(absl::StatusCode::kAlreadyExists, Reason::kInternal,
                      absl::StrCat(certificate_path, " exists: this manager has an authority"));
   }
-  HOSTQ_ASSIGN_OR_RETURN(const PrivateKey key, KeyIn(absl::StrCat(dir, "/ca.key")));
-  HOSTQ_ASSIGN_OR_RETURN(
-      const std::string pem,
-      MakeAuthorityCertificate(key, absl::StrCat(cluster_name.substr(0, 40), " hostq authority"),
-                               now - kCertificateBackdating, now + kAuthorityLife));
-  return WriteFileDurably(certificate_path, pem, 0644, IfExists::kRefuse);
+  return Make(dir, "ca", absl::StrCat(cluster_name.substr(0, 40), " hostq authority"), now);
+}
+
+absl::Status CertificateAuthority::Make(const std::string& dir, const std::string& stem,
+                                        absl::string_view common_name, absl::Time now) {
+  HOSTQ_ASSIGN_OR_RETURN(const PrivateKey key, KeyIn(absl::StrCat(dir, "/", stem, ".key")));
+  HOSTQ_ASSIGN_OR_RETURN(const std::string pem,
+                         MakeAuthorityCertificate(key, common_name, now - kCertificateBackdating,
+                                                  now + kAuthorityLife));
+  return WriteFileDurably(absl::StrCat(dir, "/", stem, ".pem"), pem, 0644, IfExists::kRefuse);
+}
+
+absl::Status CertificateAuthority::CheckImport(absl::string_view ca_pem,
+                                               const SecretString& key_pem, absl::Time now) {
+  const auto bad = [](absl::string_view why) {
+    return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, why);
+  };
+  const absl::StatusOr<std::vector<std::string>> chain = SplitCertificates(ca_pem);
+  if (!chain.ok()) return bad("the authority's certificate: not certificates in PEM");
+  HOSTQ_ASSIGN_OR_RETURN(const CertificateInfo info, ParseCertificate(chain->front()));
+  if (!info.is_authority) {
+    return bad(absl::StrCat("the authority's certificate: ", info.subject,
+                            " is no authority's: wanted CA:TRUE, and keyCertSign among its uses"));
+  }
+  if (now < info.not_before || now >= info.not_after) {
+    return bad(absl::StrCat("the authority's certificate: valid from ",
+                            absl::FormatTime(info.not_before, absl::UTCTimeZone()), " to ",
+                            absl::FormatTime(info.not_after, absl::UTCTimeZone()), ", not now"));
+  }
+  const absl::StatusOr<PrivateKey> key = PrivateKey::FromPem(key_pem);
+  if (!key.ok()) {
+    return bad(absl::StrCat("the authority's key: ", key.status().message(),
+                            "; wanted: not encrypted, on the curve P-256 (openssl genpkey "
+                            "-algorithm EC -pkeyopt ec_paramgen_curve:P-256)"));
+  }
+  if (key->public_key().Hash() != info.key_hash) {
+    return bad(
+        absl::StrCat("the authority's key: not the one of the certificate of ", info.subject));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CertificateAuthority::Import(const std::string& dir, const std::string& stem,
+                                          absl::string_view ca_pem, const SecretString& key_pem,
+                                          absl::Time now) {
+  HOSTQ_RETURN_IF_ERROR(CheckImport(ca_pem, key_pem, now));
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> chain, SplitCertificates(ca_pem));
+  HOSTQ_ASSIGN_OR_RETURN(const PrivateKey key, PrivateKey::FromPem(key_pem));
+  HOSTQ_RETURN_IF_ERROR(MakeFolder(dir));
+  HOSTQ_RETURN_IF_ERROR(WriteFileDurably(absl::StrCat(dir, "/", stem, ".key"), key.ToPem().Reveal(),
+                                         0600, IfExists::kReplace));
+  return WriteFileDurably(absl::StrCat(dir, "/", stem, ".pem"), chain.front(), 0644,
+                          IfExists::kRefuse);
 }
 
 absl::StatusOr<std::unique_ptr<CertificateAuthority>> CertificateAuthority::Open(
     const std::string& state_dir, absl::Time now) {
-  const std::string dir = Folder(state_dir);
-  const std::string certificate_path = absl::StrCat(dir, "/ca.pem");
-  const std::string key_path = absl::StrCat(dir, "/ca.key");
+  HOSTQ_ASSIGN_OR_RETURN(auto authority, Load(Folder(state_dir), "ca"));
+  if (now < authority->not_after()) return authority;
+  return CannotUse(absl::StrCat(Folder(state_dir), "/ca.pem"), "expired");
+}
+
+absl::StatusOr<std::unique_ptr<CertificateAuthority>> CertificateAuthority::Load(
+    const std::string& dir, const std::string& stem) {
+  const std::string certificate_path = absl::StrCat(dir, "/", stem, ".pem");
+  const std::string key_path = absl::StrCat(dir, "/", stem, ".key");
   absl::StatusOr<std::string> pem = ReadFile(certificate_path);
   if (absl::IsNotFound(pem.status())) {
     return MakeError(absl::StatusCode::kNotFound, Reason::kInternal,
@@ -115,18 +168,20 @@ absl::StatusOr<std::unique_ptr<CertificateAuthority>> CertificateAuthority::Open
   HOSTQ_RETURN_IF_ERROR(pem.status());
   HOSTQ_ASSIGN_OR_RETURN(const SecretString key_pem, ReadSecretFile(key_path));
   absl::StatusOr<PrivateKey> key = PrivateKey::FromPem(key_pem);
-  if (!key.ok()) return Unusable(key_path, key.status().message());
+  if (!key.ok()) return CannotUse(key_path, key.status().message());
   const absl::StatusOr<CertificateInfo> info = ParseCertificate(*pem);
-  if (!info.ok()) return Unusable(certificate_path, info.status().message());
-  if (!info->is_authority) return Unusable(certificate_path, "not an authority's certificate");
+  if (!info.ok()) return CannotUse(certificate_path, info.status().message());
+  if (!info->is_authority) return CannotUse(certificate_path, "not an authority's certificate");
   if (info->key_hash != key->public_key().Hash()) {
-    return Unusable(key_path, "not the key of ca.pem");
+    return CannotUse(key_path, absl::StrCat("not the key of ", stem, ".pem"));
   }
-  if (now >= info->not_after) return Unusable(certificate_path, "expired");
   auto authority = std::unique_ptr<CertificateAuthority>(
       new CertificateAuthority(dir, *std::move(pem), *std::move(key)));
   authority->pin_ = info->key_hash;
+  authority->not_before_ = info->not_before;
   authority->not_after_ = info->not_after;
+  authority->subject_ = info->subject;
+  authority->signed_by_another_ = info->subject != info->issuer;
   return authority;
 }
 
@@ -160,17 +215,30 @@ absl::StatusOr<IssuedCertificate> CertificateAuthority::IssueNode(absl::string_v
                                                                   const NodeIdentity& node,
                                                                   absl::Duration life,
                                                                   absl::Time now) const {
+  return Issue(csr_pem, node.name, FormatNodeUri(node), life, now);
+}
+
+absl::StatusOr<IssuedCertificate> CertificateAuthority::IssueAdministrator(
+    absl::string_view csr_pem, absl::string_view name, absl::Duration life, absl::Time now) const {
+  return Issue(csr_pem, name, FormatAdministratorUri(name), life, now);
+}
+
+absl::StatusOr<IssuedCertificate> CertificateAuthority::Issue(absl::string_view csr_pem,
+                                                              absl::string_view name,
+                                                              std::string uri, absl::Duration life,
+                                                              absl::Time now) const {
   HOSTQ_ASSIGN_OR_RETURN(const CertificateRequest request, ParseCertificateRequest(csr_pem));
-  if (now >= not_after_) return Unusable(absl::StrCat(dir_, "/ca.pem"), "expired");
+  if (now >= not_after_) return CannotUse(absl::StrCat("authority ", subject_), "expired");
   CertificateSpec spec;
   spec.use = CertificateSpec::Use::kClient;
-  spec.common_name = node.name;
-  spec.uris = {FormatNodeUri(node)};
+  spec.common_name = std::string(name);
+  spec.uris = {std::move(uri)};
   spec.not_before = now - kCertificateBackdating;
   spec.not_after = std::min(now + life, not_after_);
   HOSTQ_ASSIGN_OR_RETURN(std::string pem, IssueCertificate(ca_pem_, key_, request.key, spec));
   HOSTQ_ASSIGN_OR_RETURN(const CertificateInfo info, ParseCertificate(pem));
-  return IssuedCertificate{std::move(pem), info.serial, info.not_after};
+  return IssuedCertificate{std::move(pem), info.serial, info.not_before,
+                           info.not_after, pin_,        info.hash};
 }
 
 }  // namespace hostq::manager

@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/crypto/secret.h"
-#include "manager/access/certificate_authority.h"
+#include "manager/access/authority_set.h"
 #include "manager/access/rate_limiter.h"
 #include "manager/access/token_store.h"
 
@@ -18,11 +20,15 @@ namespace hostq::manager {
 struct Enrollment {
   NodeIdentity node;
   std::string certificate_pem;
+  // All that are trusted.
   std::string ca_pem;
   // "HOST:PORT" of the agents' listener.
   std::string manager_address;
   std::string serial;
+  absl::Time start_time;
   absl::Time expire_time;
+  // The pin of who signed it.
+  std::string authority;
 };
 
 // All of the RPC Enroll but gRPC. Thread-safe.
@@ -33,9 +39,9 @@ class Enroller {
     absl::Duration certificate_life = kNodeCertificateLife;
     RateLimiter::Options rate;
   };
-  // `authority`, `store` and `clock` must outlive it.
-  Enroller(const CertificateAuthority& authority, TokenStore& store, Clock& clock, Options options)
-      : authority_(authority),
+  // `authorities`, `store` and `clock` must outlive it.
+  Enroller(const AuthoritySet& authorities, TokenStore& store, Clock& clock, Options options)
+      : authorities_(authorities),
         store_(store),
         clock_(clock),
         options_(std::move(options)),
@@ -47,17 +53,23 @@ class Enroller {
   // `peer_address` is the caller's address without the port (PeerAddress in common/rpc).
   // Errors: RESOURCE_EXHAUSTED (too many attempts from that address: nothing was looked at);
   // INVALID_ARGUMENT (INVALID_ARGUMENT: the request for a certificate); PERMISSION_DENIED
-  // (TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_USED); UNAVAILABLE (STORE_UNAVAILABLE).
-  // No error says anything of the token.
+  // (TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_USED, SOURCE_NOT_ALLOWED, NODE_BANNED);
+  // FAILED_PRECONDITION (NO_BUILT_IN_AUTHORITY); UNAVAILABLE (STORE_UNAVAILABLE). No error says
+  // anything of the token.
   absl::StatusOr<Enrollment> Enroll(const SecretString& token, absl::string_view csr_pem,
                                     absl::string_view peer_address);
 
  private:
-  const CertificateAuthority& authority_;
+  // Counts wrong secrets for a token that there is.
+  void WrongSecret(const JoinToken& token, absl::string_view source);
+
+  const AuthoritySet& authorities_;
   TokenStore& store_;
   Clock& clock_;
   const Options options_;
   RateLimiter limiter_;
+  Mutex mutex_;
+  absl::flat_hash_map<std::string, int> wrong_ ABSL_GUARDED_BY(mutex_);  // by token
 };
 
 }  // namespace hostq::manager

@@ -11,12 +11,12 @@
 namespace hostq::manager {
 namespace {
 
-constexpr absl::string_view kPrefix = "hqj_";
+constexpr absl::string_view kTokenPrefix = "hqj_";
 // 50 bits tell tokens apart; the secret is what keeps others out.
-constexpr size_t kIdLength = 10;
+constexpr size_t kTokenIdLength = 10;
 // More than 192, and a whole number of base 32 characters.
-constexpr int kSecretBits = 200;
-constexpr size_t kSecretLength = kSecretBits / 5;
+constexpr int kTokenSecretBits = 200;
+constexpr size_t kTokenSecretLength = kTokenSecretBits / 5;
 
 // Views into the token's text.
 struct Parts {
@@ -25,9 +25,10 @@ struct Parts {
 };
 
 std::optional<Parts> Split(absl::string_view text) {
-  if (!absl::ConsumePrefix(&text, kPrefix)) return std::nullopt;
-  if (text.size() != kIdLength + 1 + kSecretLength || text[kIdLength] != '_') return std::nullopt;
-  const Parts parts = {text.substr(0, kIdLength), text.substr(kIdLength + 1)};
+  if (!absl::ConsumePrefix(&text, kTokenPrefix)) return std::nullopt;
+  if (text.size() != kTokenIdLength + 1 + kTokenSecretLength || text[kTokenIdLength] != '_')
+    return std::nullopt;
+  const Parts parts = {text.substr(0, kTokenIdLength), text.substr(kTokenIdLength + 1)};
   constexpr absl::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
   if (parts.id.find_first_not_of(kAlphabet) != absl::string_view::npos ||
       parts.secret.find_first_not_of(kAlphabet) != absl::string_view::npos) {
@@ -36,49 +37,49 @@ std::optional<Parts> Split(absl::string_view text) {
   return parts;
 }
 
-absl::Status Refused(Reason reason, absl::string_view message) {
+absl::Status TokenRefused(Reason reason, absl::string_view message) {
   return MakeError(absl::StatusCode::kPermissionDenied, reason, message);
 }
 
-absl::Status Invalid() { return Refused(Reason::kTokenInvalid, "no such join token"); }
+absl::Status TokenInvalid() { return TokenRefused(Reason::kTokenInvalid, "no such join token"); }
 
 }  // namespace
 
 NewJoinToken MakeJoinToken(absl::string_view node, absl::Time expire_time) {
   NewJoinToken token;
-  token.record.id = Base32Encode(RandomBytes(7)).substr(0, kIdLength);
+  token.record.id = Base32Encode(RandomBytes(7)).substr(0, kTokenIdLength);
   token.record.node = std::string(node);
   token.record.expire_time = expire_time;
-  const SecretString secret = RandomSecret(kSecretBits);
+  const SecretString secret = RandomSecret(kTokenSecretBits);
   token.record.secret_hash = Sha256Hex(secret.Reveal());
-  token.text = SecretString(absl::StrCat(kPrefix, token.record.id, "_", secret.Reveal()));
+  token.text = SecretString(absl::StrCat(kTokenPrefix, token.record.id, "_", secret.Reveal()));
   return token;
 }
 
 absl::StatusOr<std::string> JoinTokenId(const SecretString& text) {
   const std::optional<Parts> parts = Split(text.Reveal());
-  if (!parts) return Invalid();
+  if (!parts) return TokenInvalid();
   return std::string(parts->id);
 }
 
 absl::Status CheckJoinToken(const SecretString& text, const JoinToken* record,
                             absl::string_view key_hash, absl::Time now) {
   const std::optional<Parts> parts = Split(text.Reveal());
-  if (!parts) return Invalid();
+  if (!parts) return TokenInvalid();
   // Hash and compare also when there is no such id.
   const std::string hash = Sha256Hex(parts->secret);
   const bool right = ConstantTimeEquals(
       hash, record == nullptr ? Sha256Hex("no such token") : record->secret_hash);
-  if (record == nullptr || !right || record->id != parts->id) return Invalid();
+  if (record == nullptr || !right || record->id != parts->id) return TokenInvalid();
   if (now >= record->expire_time) {
-    return Refused(Reason::kTokenExpired,
-                   absl::StrCat("the join token for node ", record->node, " expired at ",
-                                absl::FormatTime(absl::RFC3339_sec, record->expire_time,
-                                                 absl::UTCTimeZone())));
+    return TokenRefused(Reason::kTokenExpired,
+                        absl::StrCat("the join token for node ", record->node, " expired at ",
+                                     absl::FormatTime(absl::RFC3339_sec, record->expire_time,
+                                                      absl::UTCTimeZone())));
   }
   if (!record->key_hash.empty() && record->key_hash != key_hash) {
-    return Refused(Reason::kTokenUsed, absl::StrCat("the join token for node ", record->node,
-                                                    " was used with another key"));
+    return TokenRefused(Reason::kTokenUsed, absl::StrCat("the join token for node ", record->node,
+                                                         " was used with another key"));
   }
   return absl::OkStatus();
 }

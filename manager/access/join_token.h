@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/crypto/secret.h"
+#include "manager/access/address_range.h"
 
 namespace hostq::manager {
 
@@ -21,6 +23,8 @@ struct JoinToken {
   std::string key_hash;
   // The incarnation that this first use gave the node; 0 before.
   int64_t incarnation = 0;
+  // From where it may be used; empty: from everywhere.
+  std::vector<AddressRange> sources;
 };
 
 // A new token: what is kept and what is shown, once.

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/base/mutex.h"
+#include "manager/domain/source.h"
 
 namespace hostq::manager {
 
@@ -25,7 +26,7 @@ class RateLimiter {
 
   // Zero: `source` may act now, and it is counted. Else when it may. `now` is monotonic.
   absl::Duration WaitOf(absl::string_view source, absl::Duration now);
-  // The same as an error: RESOURCE_EXHAUSTED (RATE_LIMITED), with the delay.
+  // As WaitOf, as an error: RESOURCE_EXHAUSTED (RATE_LIMITED), with the delay.
   absl::Status Check(absl::string_view source, absl::Duration now);
 
  private:
@@ -41,9 +42,5 @@ class RateLimiter {
   absl::flat_hash_map<std::string, Bucket> buckets_ ABSL_GUARDED_BY(mutex_);
   absl::Duration forgot_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
-
-// What counts as one source: an IPv4 address, or the /64 of an IPv6 address (one host has as many
-// addresses in it as it likes). Text that is no address stands for itself.
-std::string RateLimitSource(absl::string_view address);
 
 }  // namespace hostq::manager

@@ -1,7 +1,12 @@
 #pragma once
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "hostq/v1/command_service.grpc.pb.h"
 #include "manager/api/request.h"
+#include "manager/domain/findings.h"
 
 namespace hostq::manager {
 
@@ -53,11 +58,29 @@ class CommandService final : public v1::CommandService::CallbackService {
                                         v1::ListOrphansResponse* response) override;
 
  private:
+  using LiveQueue = hostq::manager::Queue;
+
   // The command as the engine has it or, if it has finished, as the store has it; `found` is called
   // on a worker.
   void Find(CommandId id, Done done, std::function<void(const Command&)> found);
-  void ReadPage(const CommandQuery& query, const std::string& filter,
+  // The same if the caller may see some of it, with what that is judged by (of a caller without
+  // limits: nothing); otherwise the call ends as if there were no such command.
+  void FindVisible(CommandId id, const Caller& caller, Done done,
+                   std::function<void(const Command&, const Subject&)> found);
+  // Answers with what the caller may see of the command; runs on the engine's thread.
+  Engine::CommandCallback Answer(const Caller& caller, const Done& done, v1::Command* response);
+  // Calls `act`, on some thread, if the caller may act on the command; otherwise ends the call.
+  void ActOn(CommandId id, const std::string& node, const Caller& caller, const Done& done,
+             std::function<void()> act);
+  void ReadPage(CommandQuery query, const std::string& filter, const Caller& caller,
                 v1::ListCommandsResponse* response, const Done& done);
+  void AnswerTried(const Caller& caller, const Engine::Tried& tried,
+                   v1::CreateCommandResponse* response, const Done& done);
+  void AddExplanations(const LiveQueue& queue, const Caller& caller, CommandId id, const Now& now,
+                       v1::ExplainCommandResponse* response);
+  // Leaves out what the caller may not see.
+  void KeepVisible(const LiveQueue& queue, const Caller& caller,
+                   std::vector<Finding>& findings) const;
 
   const Backend backend_;
 };

@@ -7,6 +7,7 @@
 #include "common/base/id.h"
 #include "manager/api/command_service.h"
 #include "manager/api/convert.h"
+#include "manager/api/key_scope.h"
 #include "manager/api/page_token.h"
 
 namespace hostq::manager {
@@ -23,6 +24,27 @@ template <typename Message>
 absl::Status CheckWhat(const Message& message) {
   if (message.what_case() != Message::WHAT_NOT_SET) return absl::OkStatus();
   return InvalidField(Reason::kInvalidArgument, "what", "missing; wanted: kind or resource_key");
+}
+
+// For the audit.
+template <typename Message>
+std::string TargetOf(const Message& message) {
+  return message.what_case() == Message::kKind ? absl::StrCat("kind/", message.kind())
+                                               : message.resource_key();
+}
+
+// A kind is paused on all nodes and for all accounts; a resource key for all kinds.
+template <typename Message>
+absl::Status CheckOperate(const Caller& caller, const Message& message, const Cluster& cluster) {
+  Subject subject;
+  if (message.what_case() == Message::kKind) {
+    subject.kind = message.kind();
+  } else {
+    subject.account = AccountOfKey(message.resource_key());
+    subject.account_key = KeyOfAccount(cluster, subject.account);
+  }
+  if (Allows(*caller.rights, Verb::kOperate, subject)) return absl::OkStatus();
+  return OutOfScope(caller, absl::StrCat("pause or resume ", TargetOf(message)));
 }
 
 v1::Pause PauseToProto(const PauseKey& key, const Pause& pause) {
@@ -62,7 +84,9 @@ grpc::ServerUnaryReactor* CommandService::RetryTasks(grpc::CallbackServerContext
                                                      v1::RetryTasksResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.CommandService.RetryTasks", done);
+  if (!caller) return reactor;
   if (request->reason() == 0 && request->node().empty() && request->kind().empty()) {
     done(InvalidField(Reason::kInvalidArgument, "reason",
                       "missing; wanted: at least one of reason, node and kind"));
@@ -75,10 +99,18 @@ grpc::ServerUnaryReactor* CommandService::RetryTasks(grpc::CallbackServerContext
       !status.ok()) {
     return done(status), reactor;
   }
+  Subject subject;
+  subject.kind = request->kind();
+  if (!request->node().empty()) subject.nodes = {request->node()};
+  if (!Allows(*caller->rights, Verb::kAct, subject)) {
+    Refuse(backend_, *caller, "commands", OutOfScope(*caller, "retry all that this asks for"),
+           done);
+    return reactor;
+  }
   const RetryFilter filter{static_cast<Reason>(request->reason()), request->node(),
                            request->kind()};
   const int limit = request->limit() == 0 ? std::numeric_limits<int>::max() : request->limit();
-  backend_.engine.RetryMatching(filter, limit, ActorOf(*context),
+  backend_.engine.RetryMatching(filter, limit, caller->On("commands"),
                                 [done, response](const absl::StatusOr<Engine::Retried>& retried) {
                                   if (!retried.ok()) return done(retried.status());
                                   for (const auto& [command, node] : retried->tasks) {
@@ -95,18 +127,21 @@ grpc::ServerUnaryReactor* CommandService::PauseCommands(grpc::CallbackServerCont
                                                         v1::Pause* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.CommandService.PauseCommands", done);
+  if (!caller) return reactor;
   if (absl::Status status = CheckWhat(*request); !status.ok()) return done(status), reactor;
-  const std::string actor = ActorOf(*context);
   backend_.engine.Change(
-      [this, request, response, actor](const Now& now) -> absl::StatusOr<ChangeSet> {
+      [this, request, response, caller = *caller,
+       actor = caller->actor](const Now& now) -> absl::StatusOr<ChangeSet> {
+        HOSTQ_RETURN_IF_ERROR(CheckOperate(caller, *request, backend_.cluster));
         const PauseKey key = KeyOf(*request);
         HOSTQ_ASSIGN_OR_RETURN(ChangeSet changes,
                                backend_.cluster.PauseCommands(key, request->note(), actor, now));
         *response = PauseToProto(key, backend_.cluster.Pauses().at(key));
         return changes;
       },
-      actor, done);
+      caller->On(TargetOf(*request)), done);
   return reactor;
 }
 
@@ -115,17 +150,20 @@ grpc::ServerUnaryReactor* CommandService::ResumeCommands(grpc::CallbackServerCon
                                                          v1::ResumeCommandsResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.CommandService.ResumeCommands", done);
+  if (!caller) return reactor;
   if (absl::Status status = CheckWhat(*request); !status.ok()) return done(status), reactor;
-  const std::string actor = ActorOf(*context);
   backend_.engine.Change(
-      [this, request, response, actor](const Now&) -> absl::StatusOr<ChangeSet> {
+      [this, request, response, caller = *caller,
+       actor = caller->actor](const Now&) -> absl::StatusOr<ChangeSet> {
+        HOSTQ_RETURN_IF_ERROR(CheckOperate(caller, *request, backend_.cluster));
         HOSTQ_ASSIGN_OR_RETURN(ChangeSet changes,
                                backend_.cluster.ResumeCommands(KeyOf(*request), actor));
         response->set_resumed(!changes.pauses.empty());
         return changes;
       },
-      actor, done);
+      caller->On(TargetOf(*request)), done);
   return reactor;
 }
 
@@ -134,7 +172,9 @@ grpc::ServerUnaryReactor* CommandService::ListPauses(grpc::CallbackServerContext
                                                      v1::ListPausesResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.CommandService.ListPauses", done);
+  if (!caller) return reactor;
   backend_.engine.Read([response, done](const hostq::manager::Queue& queue, const Now&) {
     for (const auto& [key, pause] : queue.pauses()) {
       *response->add_pauses() = PauseToProto(key, pause);
@@ -149,7 +189,9 @@ grpc::ServerUnaryReactor* CommandService::ListOrphans(grpc::CallbackServerContex
                                                       v1::ListOrphansResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.CommandService.ListOrphans", done);
+  if (!caller) return reactor;
   const absl::StatusOr<int> limit = PageSizeOf(request->limit());
   if (!limit.ok()) return done(limit.status()), reactor;
   OnWorker(backend_, done, [this, limit = *limit, response, done] {

@@ -6,6 +6,7 @@
 
 #include "common/base/id.h"
 #include "manager/api/submission.h"
+#include "manager/cluster/cluster.h"
 
 namespace hostq::manager {
 namespace {
@@ -42,14 +43,6 @@ bool InFlight(const v1::Task& task) {
          task.phase() == v1::Task::RUNNING || task.phase() == v1::Task::UNKNOWN;
 }
 
-v1::Node::State StateOf(const storage::v1::Node& node, const NodeState* state) {
-  if (node.draining()) return v1::Node::DRAINING;
-  if (!node.node().has_join_time()) return v1::Node::PENDING;
-  if (node.has_pause_time()) return v1::Node::PAUSED;
-  if (state == nullptr || !state->connected()) return v1::Node::OFFLINE;
-  return node.admitted() ? v1::Node::READY : v1::Node::PREFLIGHT;
-}
-
 }  // namespace
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
@@ -78,7 +71,8 @@ v1::Command ToProto(const Command& command) {
   out.set_state(static_cast<v1::Command::State>(command.state));
   for (const Task& task : command.tasks) *out.add_tasks() = TaskToProto(task, command.id);
   out.set_actor(command.actor);
-  out.set_request_id(command.request_id);
+  // Each key has request ids of its own: its id and a blank come first.
+  out.set_request_id(command.request_id.substr(command.request_id.find(' ') + 1));
   SetTime(command.create_time, &v1::Command::mutable_create_time, out);
   SetTime(command.finish_time, &v1::Command::mutable_finish_time, out);
   SetTime(command.not_before, &v1::Command::mutable_not_before, out);
@@ -155,6 +149,7 @@ v1::Event ToProto(const Event& event) {
   out.set_reason(static_cast<v1::Reason::Code>(event.reason));
   out.set_actor(event.actor);
   out.set_message(event.message);
+  out.set_traceparent(event.traceparent);
   return out;
 }
 
@@ -191,16 +186,41 @@ void AddAttempts(const std::vector<Store::TaskAttempt>& attempts, size_t max_byt
   }
 }
 
+v1::Node::State StateOf(const storage::v1::Node& node, const NodeState* state) {
+  if (node.draining()) return v1::Node::DRAINING;
+  if (node.has_ban()) return v1::Node::BANNED;
+  if (!node.node().has_join_time()) return v1::Node::PENDING;
+  if (node.has_pause_time()) return v1::Node::PAUSED;
+  if (state == nullptr || !state->connected()) return v1::Node::OFFLINE;
+  return node.admitted() ? v1::Node::READY : v1::Node::PREFLIGHT;
+}
+
 v1::Node ToProto(const storage::v1::Node& node, const NodeState* state, int unfinished) {
   v1::Node out = node.node();
   out.set_state(StateOf(node, state));
   *out.mutable_state_time() = out.create_time();
   out.set_tasks_queued(unfinished);
-  if (!node.certificates().empty()) {
-    *out.mutable_certificate_expire_time() = node.certificates().rbegin()->expire_time();
+  if (const storage::v1::Certificate* certificate = CertificateOf(node)) {
+    *out.mutable_certificate_expire_time() = certificate->expire_time();
+    out.set_certificate_serial(certificate->serial());
+    out.set_certificate_authority(certificate->authority());
+  }
+  if (node.has_next()) out.set_next_certificate_serial(node.next().serial());
+  if (node.has_ban()) {
+    out.set_banned_by(node.ban().actor());
+    out.set_ban_note(node.ban().note());
+    *out.mutable_ban_time() = node.ban().time();
+  }
+  if (node.has_approval_wanted_time()) {
+    *out.mutable_approval_wanted_time() = node.approval_wanted_time();
+  }
+  if (node.has_approved_until()) {
+    *out.mutable_approved_until_time() = node.approved_until();
+    out.set_approved_by(node.approved_by());
   }
   if (state == nullptr) return out;
   if (node.node().has_join_time()) *out.mutable_state_time() = ToProto(state->since);
+  if (out.state() == v1::Node::BANNED) *out.mutable_state_time() = node.ban().time();
   if (out.state() == v1::Node::PAUSED) *out.mutable_state_time() = node.pause_time();
   out.set_agent_version(state->agent_version);
   out.set_tasks_queued(std::max(unfinished - state->in_flight, 0));

@@ -36,7 +36,9 @@ v1::Event ToProto(const Event& event);
 void AddAttempts(const std::vector<Store::TaskAttempt>& attempts, size_t max_bytes,
                  v1::Command& command);
 
-// `state`: null if the queue does not have the node. `unfinished`: tasks not finished, those with
+// `state`: null if the queue does not have the node.
+v1::Node::State StateOf(const storage::v1::Node& node, const NodeState* state);
+// `unfinished`: tasks not finished, those with
 // the node included.
 v1::Node ToProto(const storage::v1::Node& node, const NodeState* state, int unfinished);
 

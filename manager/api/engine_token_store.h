@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "manager/access/certificate_store.h"
 #include "manager/access/token_store.h"
 #include "manager/cluster/cluster.h"
 #include "manager/engine/engine.h"
@@ -15,7 +16,7 @@ namespace hostq::manager {
 // `change`; UNAVAILABLE (STORE_UNAVAILABLE) also if the engine does not answer within 30 s.
 absl::Status ChangeAndWait(Engine& engine,
                            std::function<absl::StatusOr<ChangeSet>(const Now&)> change,
-                           std::string actor);
+                           Origin origin);
 
 // Join tokens as the cluster has them.
 class EngineTokenStore final : public TokenStore {
@@ -24,10 +25,32 @@ class EngineTokenStore final : public TokenStore {
   EngineTokenStore(Engine& engine, Cluster& cluster) : engine_(engine), cluster_(cluster) {}
 
   absl::StatusOr<std::optional<JoinToken>> GetToken(const std::string& id) override;
-  absl::Status PutToken(const JoinToken& token) override;
   absl::StatusOr<JoinToken> BindToken(const std::string& id, const std::string& key_hash) override;
+  void Misused(const JoinToken& token, absl::string_view what, absl::string_view source) override;
 
  private:
+  Engine& engine_;
+  Cluster& cluster_;
+};
+
+// Nodes' certificates as the cluster has them.
+class EngineCertificateStore final : public CertificateStore {
+ public:
+  // Both must outlive it.
+  EngineCertificateStore(Engine& engine, Cluster& cluster) : engine_(engine), cluster_(cluster) {}
+
+  absl::Status MayRenew(const ShownCertificate& shown, bool beyond_grace,
+                        absl::string_view source) override;
+  absl::Status Issued(const ShownCertificate& issued, absl::string_view source) override;
+  // For a session, on the engine's thread: whether it may be; what follows from it is stored a
+  // moment later. Errors: those of Cluster::CheckShown.
+  absl::Status Used(const ShownCertificate& shown, absl::string_view source);
+
+ private:
+  // A replaced certificate was shown.
+  void RaiseSuperseded(const ShownCertificate& shown, const absl::Status& status,
+                       absl::string_view source);
+
   Engine& engine_;
   Cluster& cluster_;
 };

@@ -9,6 +9,9 @@ namespace hostq::manager {
 // hostq.v1.EventService.
 class EventService final : public v1::EventService::CallbackService {
  public:
+  // In the initial metadata of a stream that was let in: the sequence after which it begins.
+  static constexpr char kPositionMetadata[] = "hostq-since-sequence";
+
   // Both must outlive the gRPC server. Streams end when the hub stops.
   EventService(const Backend& backend, EventHub& hub) : backend_(backend), hub_(hub) {}
 

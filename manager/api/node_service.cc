@@ -1,5 +1,6 @@
 #include "manager/api/node_service.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <utility>
@@ -7,7 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
-#include "manager/access/join_token.h"
+#include "common/crypto/identity.h"
+#include "manager/access/address_range.h"
 #include "manager/api/convert.h"
 #include "manager/api/engine_token_store.h"
 
@@ -18,6 +20,7 @@ using LiveQueue = hostq::manager::Queue;
 
 constexpr absl::Duration kDefaultTokenLife = absl::Minutes(15);
 constexpr absl::Duration kMaxTokenLife = absl::Hours(24);
+constexpr int kMaxTokenSources = 32;
 
 // Null: the default.
 absl::StatusOr<absl::Duration> TokenLife(const google::protobuf::Duration* ttl) {
@@ -25,6 +28,34 @@ absl::StatusOr<absl::Duration> TokenLife(const google::protobuf::Duration* ttl) 
   const absl::Duration life = absl::Seconds(ttl->seconds()) + absl::Nanoseconds(ttl->nanos());
   if (life > absl::ZeroDuration() && life <= kMaxTokenLife) return life;
   return InvalidField(Reason::kInvalidArgument, "token_ttl", "must be positive, at most 24 hours");
+}
+
+absl::Status NoSuchNode(const std::string& name) {
+  return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownNode,
+                   absl::StrCat("name: there is no node ", Printable(name, 64)));
+}
+
+// Nodes beyond a key's scopes do not exist for it.
+absl::Status CheckNode(const Caller& caller, Verb verb, const std::string& name) {
+  if (AllowsNode(*caller.rights, verb, Subject(), name)) return absl::OkStatus();
+  return NoSuchNode(name);
+}
+
+absl::StatusOr<std::vector<AddressRange>> ParseSources(
+    const google::protobuf::RepeatedPtrField<std::string>& texts) {
+  if (texts.size() > kMaxTokenSources) {
+    return InvalidField(Reason::kInvalidArgument, "sources",
+                        absl::StrCat("at most ", kMaxTokenSources, " ranges"));
+  }
+  std::vector<AddressRange> sources;
+  for (const std::string& text : texts) {
+    absl::StatusOr<AddressRange> range = AddressRange::Parse(text);
+    if (!range.ok()) {
+      return InvalidField(Reason::kInvalidArgument, "sources", range.status().message());
+    }
+    sources.push_back(*std::move(range));
+  }
+  return sources;
 }
 
 std::map<std::string, int> UnfinishedTasks(const LiveQueue& queue) {
@@ -43,50 +74,66 @@ void NodeService::ReadNode(const std::string& name, v1::Node* response, const Do
   backend_.engine.Read([this, name, response, done](const LiveQueue& queue, const Now&) {
     const storage::v1::Node* node = backend_.cluster.FindNode(name);
     if (node == nullptr) {
-      return done(MakeError(absl::StatusCode::kNotFound, Reason::kUnknownNode,
-                            absl::StrCat("name: there is no node ", Printable(name, 64))));
+      return done(NoSuchNode(name));
     }
     *response = ToProto(*node, queue.FindNode(name), UnfinishedTasks(queue)[name]);
     done(absl::OkStatus());
   });
 }
 
-void NodeService::ChangeNode(const std::string& name, std::string actor,
+void NodeService::ChangeNode(const std::string& name, const Caller& caller,
                              std::function<absl::StatusOr<ChangeSet>(const Now&)> change,
                              v1::Node* response, const Done& done) {
-  backend_.engine.Change(std::move(change), std::move(actor),
+  backend_.engine.Change(std::move(change), caller.On(absl::StrCat("node/", name)),
                          [this, name, response, done](const absl::Status& status) {
                            status.ok() ? ReadNode(name, response, done) : done(status);
                          });
 }
 
+void NodeService::SayHow(const NewJoinToken& token, v1::CreateNodeResponse& response) const {
+  if (!options_.outside_certificates) {
+    response.set_join_command(absl::StrCat("hostq-agent join --manager ",
+                                           options_.enrollment_address, " --token ",
+                                           token.text.Reveal(), " --ca-pin ", options_.ca_pin()));
+    *response.mutable_token_expire_time() = ToProto(token.record.expire_time);
+    return;
+  }
+  response.set_join_command(absl::StrCat("hostq-agent join --manager ", options_.agents_address,
+                                         " --certificate FILE --key FILE --ca-cert FILE"));
+  const storage::v1::Node* node = backend_.cluster.FindNode(token.record.node);
+  if (node == nullptr) return;
+  response.set_certificate_uri(
+      FormatNodeUri({token.record.node, std::max<int64_t>(node->least_incarnation(), 1)}));
+}
+
 grpc::ServerUnaryReactor* NodeService::IssueToken(grpc::CallbackServerContext& context,
-                                                  const std::string& name,
-                                                  const google::protobuf::Duration* ttl,
-                                                  AddToken add, v1::CreateNodeResponse* response) {
+                                                  absl::string_view method,
+                                                  const TokenRequest& request, AddToken add,
+                                                  v1::CreateNodeResponse* response) {
   auto* reactor = context.DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, context, done)) return reactor;
-  const absl::StatusOr<absl::Duration> life = TokenLife(ttl);
+  const std::optional<Caller> caller = Admit(backend_, context, method, done);
+  if (!caller) return reactor;
+  const absl::StatusOr<absl::Duration> life = TokenLife(request.ttl);
   if (!life.ok()) return done(life.status()), reactor;
+  absl::StatusOr<std::vector<AddressRange>> sources = ParseSources(request.sources);
+  if (!sources.ok()) return done(sources.status()), reactor;
   const auto token =
-      std::make_shared<NewJoinToken>(MakeJoinToken(name, backend_.clock.Now() + *life));
-  const std::string actor = ActorOf(context);
-  const Done answer = [this, token, response, done](const absl::Status& status) {
-    if (status.ok()) {
-      response->set_join_command(absl::StrCat("hostq-agent join --manager ",
-                                              options_.enrollment_address, " --token ",
-                                              token->text.Reveal(), " --ca-pin ", options_.ca_pin));
-      *response->mutable_token_expire_time() = ToProto(token->record.expire_time);
-    }
-    done(status);
-  };
-  ChangeNode(
-      name, actor,
-      [add = std::move(add), token, actor](const Now& now) {
+      std::make_shared<NewJoinToken>(MakeJoinToken(request.name, backend_.clock.Now() + *life));
+  token->record.sources = *std::move(sources);
+  backend_.engine.Change(
+      [add = std::move(add), token, actor = caller->actor](const Now& now) {
         return add(ToRow(token->record), actor, now);
       },
-      response->mutable_node(), answer);
+      caller->On(absl::StrCat("node/", request.name)),
+      [this, token, response, done](const absl::Status& status) {
+        if (!status.ok()) return done(status);
+        // Told with the node as it is then.
+        backend_.engine.Read([this, token, response, done](const LiveQueue&, const Now&) {
+          SayHow(*token, *response);
+          ReadNode(token->record.node, response->mutable_node(), done);
+        });
+      });
   return reactor;
 }
 
@@ -94,7 +141,9 @@ grpc::ServerUnaryReactor* NodeService::CreateNode(grpc::CallbackServerContext* c
                                                   const v1::CreateNodeRequest* request,
                                                   v1::CreateNodeResponse* response) {
   return IssueToken(
-      *context, request->name(), request->has_token_ttl() ? &request->token_ttl() : nullptr,
+      *context, "hostq.v1.NodeService.CreateNode",
+      {request->name(), request->has_token_ttl() ? &request->token_ttl() : nullptr,
+       request->sources()},
       [this, request](const storage::v1::Token& token, absl::string_view actor, const Now& now) {
         return backend_.cluster.AddNode(*request, token, actor, now);
       },
@@ -105,11 +154,72 @@ grpc::ServerUnaryReactor* NodeService::RejoinNode(grpc::CallbackServerContext* c
                                                   const v1::RejoinNodeRequest* request,
                                                   v1::CreateNodeResponse* response) {
   return IssueToken(
-      *context, request->name(), request->has_token_ttl() ? &request->token_ttl() : nullptr,
+      *context, "hostq.v1.NodeService.RejoinNode",
+      {request->name(), request->has_token_ttl() ? &request->token_ttl() : nullptr,
+       request->sources()},
       [this, request](const storage::v1::Token& token, absl::string_view actor, const Now&) {
         return backend_.cluster.RejoinNode(request->name(), token, actor);
       },
       response);
+}
+
+grpc::ServerUnaryReactor* NodeService::BanNode(grpc::CallbackServerContext* context,
+                                               const v1::BanNodeRequest* request,
+                                               v1::Node* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.BanNode", done);
+  if (!caller) return reactor;
+  const std::string name = request->name();
+  backend_.engine.Change(
+      [this, request, actor = caller->actor](const Now& now) {
+        return backend_.cluster.BanNode(request->name(), request->note(), actor, now);
+      },
+      caller->On(absl::StrCat("node/", name)),
+      [this, name, request, response, done](const absl::Status& status) {
+        if (!status.ok()) return done(status);
+        // Durable: a session that begins now is refused, those that are there end.
+        options_.end_sessions(
+            name, MakeError(absl::StatusCode::kPermissionDenied, Reason::kNodeBanned,
+                            absl::StrCat("node ", name, " was banned: ", request->note())));
+        ReadNode(name, response, done);
+      });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::UnbanNode(grpc::CallbackServerContext* context,
+                                                 const v1::UnbanNodeRequest* request,
+                                                 v1::Node* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.UnbanNode", done);
+  if (!caller) return reactor;
+  ChangeNode(
+      request->name(), *caller,
+      [this, request, actor = caller->actor](const Now&) {
+        return backend_.cluster.UnbanNode(request->name(), actor);
+      },
+      response, done);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* NodeService::ApproveNode(grpc::CallbackServerContext* context,
+                                                   const v1::ApproveNodeRequest* request,
+                                                   v1::Node* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.ApproveNode", done);
+  if (!caller) return reactor;
+  ChangeNode(
+      request->name(), *caller,
+      [this, request, actor = caller->actor](const Now& now) {
+        return backend_.cluster.ApproveNode(request->name(), actor, now);
+      },
+      response, done);
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* NodeService::GetNode(grpc::CallbackServerContext* context,
@@ -117,7 +227,12 @@ grpc::ServerUnaryReactor* NodeService::GetNode(grpc::CallbackServerContext* cont
                                                v1::Node* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.GetNode", done);
+  if (!caller) return reactor;
+  if (absl::Status status = CheckNode(*caller, Verb::kRead, request->name()); !status.ok()) {
+    return done(status), reactor;
+  }
   ReadNode(request->name(), response, done);
   return reactor;
 }
@@ -127,14 +242,18 @@ grpc::ServerUnaryReactor* NodeService::ListNodes(grpc::CallbackServerContext* co
                                                  v1::ListNodesResponse* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
-  backend_.engine.Read([this, response, done](const LiveQueue& queue, const Now&) {
-    std::map<std::string, int> unfinished = UnfinishedTasks(queue);
-    for (const auto& [name, node] : backend_.cluster.nodes()) {
-      *response->add_nodes() = ToProto(node, queue.FindNode(name), unfinished[name]);
-    }
-    done(absl::OkStatus());
-  });
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.ListNodes", done);
+  if (!caller) return reactor;
+  backend_.engine.Read(
+      [this, caller = *caller, response, done](const LiveQueue& queue, const Now&) {
+        std::map<std::string, int> unfinished = UnfinishedTasks(queue);
+        for (const auto& [name, node] : backend_.cluster.nodes()) {
+          if (!CheckNode(caller, Verb::kRead, name).ok()) continue;
+          *response->add_nodes() = ToProto(node, queue.FindNode(name), unfinished[name]);
+        }
+        done(absl::OkStatus());
+      });
   return reactor;
 }
 
@@ -143,11 +262,15 @@ grpc::ServerUnaryReactor* NodeService::PauseNode(grpc::CallbackServerContext* co
                                                  v1::Node* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
-  const std::string actor = ActorOf(*context);
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.PauseNode", done);
+  if (!caller) return reactor;
+  if (absl::Status status = CheckNode(*caller, Verb::kOperate, request->name()); !status.ok()) {
+    return Refuse(backend_, *caller, "node/" + request->name(), status, done), reactor;
+  }
   ChangeNode(
-      request->name(), actor,
-      [this, request, actor](const Now& now) {
+      request->name(), *caller,
+      [this, request, actor = caller->actor](const Now& now) {
         return backend_.cluster.PauseNode(request->name(), request->note(), actor, now,
                                           request->drain());
       },
@@ -160,11 +283,15 @@ grpc::ServerUnaryReactor* NodeService::ResumeNode(grpc::CallbackServerContext* c
                                                   v1::Node* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
-  const std::string actor = ActorOf(*context);
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.ResumeNode", done);
+  if (!caller) return reactor;
+  if (absl::Status status = CheckNode(*caller, Verb::kOperate, request->name()); !status.ok()) {
+    return Refuse(backend_, *caller, "node/" + request->name(), status, done), reactor;
+  }
   ChangeNode(
-      request->name(), actor,
-      [this, request, actor](const Now&) {
+      request->name(), *caller,
+      [this, request, actor = caller->actor](const Now&) {
         return backend_.cluster.ResumeNode(request->name(), actor);
       },
       response, done);
@@ -176,17 +303,18 @@ grpc::ServerUnaryReactor* NodeService::RemoveNode(grpc::CallbackServerContext* c
                                                   v1::RemoveNodeResponse*) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
-  const std::string actor = ActorOf(*context);
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.RemoveNode", done);
+  if (!caller) return reactor;
   // How many tasks it has is known to the queue, which a change does not see. What is submitted
   // between the two is cancelled with the node.
-  backend_.engine.Read([this, request, actor, done](const LiveQueue& queue, const Now&) {
+  backend_.engine.Read([this, request, caller = *caller, done](const LiveQueue& queue, const Now&) {
     const int unfinished = UnfinishedTasks(queue)[request->name()];
     backend_.engine.Change(
-        [this, request, actor, unfinished](const Now&) {
+        [this, request, actor = caller.actor, unfinished](const Now&) {
           return backend_.cluster.RemoveNode(request->name(), unfinished, request->force(), actor);
         },
-        actor, done);
+        caller.On(absl::StrCat("node/", request->name())), done);
   });
   return reactor;
 }
@@ -196,7 +324,9 @@ grpc::ServerUnaryReactor* NodeService::GetBalancing(grpc::CallbackServerContext*
                                                     v1::Balancing* response) {
   auto* reactor = context->DefaultReactor();
   const Done done = DoneOf(reactor);
-  if (!Admit(backend_, *context, done)) return reactor;
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.NodeService.GetBalancing", done);
+  if (!caller) return reactor;
   backend_.engine.Read([this, response, done](const LiveQueue&, const Now&) {
     *response = backend_.cluster.ShowBalancing();
     done(absl::OkStatus());

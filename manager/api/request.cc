@@ -1,6 +1,7 @@
 #include "manager/api/request.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -50,22 +51,18 @@ void OnWorker(const Backend& backend, const Done& done, std::function<void()> jo
                       absl::Seconds(1)));
 }
 
-bool Admit(const Backend& backend, const grpc::CallbackServerContext& context, const Done& done) {
-  const absl::Status status = backend.limiter.Check(ActorOf(context), backend.clock.Monotonic());
-  if (!status.ok()) done(status);
-  return status.ok();
+std::optional<Caller> Admit(const Backend& backend, grpc::CallbackServerContext& context,
+                            absl::string_view method, const Done& done) {
+  absl::StatusOr<Caller> caller = backend.admission.Admit(context, method);
+  if (caller.ok()) return *std::move(caller);
+  done(caller.status());
+  return std::nullopt;
 }
 
-std::string ActorOf(const grpc::CallbackServerContext& context) {
-  const auto& metadata = context.client_metadata();
-  const auto found = metadata.find("hostq-actor");
-  if (found == metadata.end() || found->second.empty()) return "local";
-  std::string actor(found->second.data(), found->second.size());
-  // Metadata may be any bytes; the history is text.
-  for (char& c : actor) {
-    if (!absl::ascii_isprint(c)) c = '?';
-  }
-  return Printable(actor, 64);
+void Refuse(const Backend& backend, const Caller& caller, std::string target,
+            const absl::Status& status, const Done& done) {
+  backend.engine.Audit(caller.On(std::move(target)), status);
+  done(status);
 }
 
 absl::StatusOr<CommandId> ParseCommandId(absl::string_view field, absl::string_view text) {

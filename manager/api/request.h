@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,7 +12,9 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 #include "hostq/v1/command_service.pb.h"
-#include "manager/access/rate_limiter.h"
+#include "manager/access/caller.h"
+#include "manager/api/admission.h"
+#include "manager/api/open_streams.h"
 #include "manager/api/workers.h"
 #include "manager/cluster/cluster.h"
 #include "manager/engine/engine.h"
@@ -26,7 +29,8 @@ struct Backend {
   Store& store;      // on the workers' threads only
   Clock& clock;
   Workers& workers;
-  RateLimiter& limiter;  // by caller
+  CallAdmission& admission;
+  OpenStreams& streams;
 };
 
 // Ends a unary call; to be called once. The request and the response live until then.
@@ -35,13 +39,16 @@ Done DoneOf(grpc::ServerUnaryReactor* reactor);
 // Runs `job` on a worker, or ends the call with RESOURCE_EXHAUSTED.
 void OnWorker(const Backend& backend, const Done& done, std::function<void()> job);
 
-// False: the caller sends more than it may, and the call has ended with RESOURCE_EXHAUSTED
-// (RATE_LIMITED).
-bool Admit(const Backend& backend, const grpc::CallbackServerContext& context, const Done& done);
+// Who makes this call of `method` ("hostq.v1.NodeService.PauseNode"). Every method begins with it.
+// Nothing: the caller may not, or not now, and the call has ended with PERMISSION_DENIED,
+// UNAUTHENTICATED or RESOURCE_EXHAUSTED (RATE_LIMITED).
+std::optional<Caller> Admit(const Backend& backend, grpc::CallbackServerContext& context,
+                            absl::string_view method, const Done& done);
 
-// Who calls, for the history: metadata "hostq-actor", made printable; "local" if there is none. The
-// caller is whom the socket's group let in, so this is a name and no proof.
-std::string ActorOf(const grpc::CallbackServerContext& context);
+// Ends a call that was admitted and is refused before it reaches the engine, which writes down what
+// it refuses itself: what the caller may not do to `target` stands in the audit.
+void Refuse(const Backend& backend, const Caller& caller, std::string target,
+            const absl::Status& status, const Done& done);
 
 // Errors: INVALID_ARGUMENT (INVALID_ARGUMENT).
 absl::StatusOr<CommandId> ParseCommandId(absl::string_view field, absl::string_view text);

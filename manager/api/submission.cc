@@ -19,10 +19,6 @@ constexpr absl::Duration kMinDelay = absl::Milliseconds(1);
 constexpr absl::Duration kMaxDelay = absl::Hours(30 * 24);
 constexpr double kHalfJitter = BackoffPolicy().floor;
 
-absl::Status Invalid(absl::string_view field, absl::string_view message) {
-  return InvalidField(Reason::kInvalidArgument, field, message);
-}
-
 absl::Duration FromProto(const google::protobuf::Duration& span) {
   return absl::Seconds(span.seconds()) + absl::Nanoseconds(span.nanos());
 }
@@ -41,14 +37,14 @@ absl::Status CheckTime(absl::string_view field, const google::protobuf::Timestam
       time.nanos() < 1'000'000'000) {
     return absl::OkStatus();
   }
-  return Invalid(field, "is not a time");
+  return InvalidField(field, "is not a time");
 }
 
 absl::Status CheckDelay(absl::string_view field, bool set, const google::protobuf::Duration& span) {
   if (!set) return absl::OkStatus();
   const absl::Duration delay = FromProto(span);
   if (delay >= kMinDelay && delay <= kMaxDelay) return absl::OkStatus();
-  return Invalid(field, "must be at least 1 ms and at most 30 days");
+  return InvalidField(field, "must be at least 1 ms and at most 30 days");
 }
 
 absl::Status CheckRetry(const v1::RetryPolicy& retry) {
@@ -58,19 +54,19 @@ absl::Status CheckRetry(const v1::RetryPolicy& retry) {
       CheckDelay("retry.max_elapsed", retry.has_max_elapsed(), retry.max_elapsed()));
   if (retry.has_initial() && retry.has_cap() &&
       FromProto(retry.cap()) < FromProto(retry.initial())) {
-    return Invalid("retry.cap", "is below retry.initial");
+    return InvalidField("retry.cap", "is below retry.initial");
   }
   // Not a number is none of these.
   if (retry.has_factor() && !(retry.factor() >= 1 && retry.factor() <= kMaxFactor)) {
-    return Invalid("retry.factor", absl::StrCat("must be from 1 to ", kMaxFactor));
+    return InvalidField("retry.factor", absl::StrCat("must be from 1 to ", kMaxFactor));
   }
   if (retry.has_max_attempts() &&
       (retry.max_attempts() < 1 || retry.max_attempts() > kMaxAttempts)) {
-    return Invalid("retry.max_attempts", absl::StrCat("must be from 1 to ", kMaxAttempts));
+    return InvalidField("retry.max_attempts", absl::StrCat("must be from 1 to ", kMaxAttempts));
   }
   for (const int code : retry.never()) {
     if (code == 0 || !v1::Reason::Code_IsValid(code)) {
-      return Invalid("retry.never", absl::StrCat(code, " is not a reason"));
+      return InvalidField("retry.never", absl::StrCat(code, " is not a reason"));
     }
   }
   return absl::OkStatus();
@@ -97,14 +93,15 @@ absl::Status CheckRules(const v1::CreateCommandRequest& request) {
   HOSTQ_RETURN_IF_ERROR(CheckTime("not_before", request.not_before()));
   if (request.has_not_before() && request.has_not_after() &&
       TimeFromProto(request.not_before()) >= TimeFromProto(request.not_after())) {
-    return Invalid("not_before", "is not before not_after");
+    return InvalidField("not_before", "is not before not_after");
   }
   if (std::abs(static_cast<int64_t>(request.priority())) > kMaxPriority) {
-    return Invalid("priority", absl::StrCat("must be from -", kMaxPriority, " to ", kMaxPriority));
+    return InvalidField("priority",
+                        absl::StrCat("must be from -", kMaxPriority, " to ", kMaxPriority));
   }
-  if (request.max_parallel() < 0) return Invalid("max_parallel", "must not be negative");
+  if (request.max_parallel() < 0) return InvalidField("max_parallel", "must not be negative");
   if (request.has_max_failures() && request.max_failures() < 0) {
-    return Invalid("max_failures", "must not be negative");
+    return InvalidField("max_failures", "must not be negative");
   }
   return CheckRetry(request.retry());
 }

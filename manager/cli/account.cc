@@ -1,14 +1,16 @@
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "manager/cli/account_view.h"
 #include "manager/cli/groups.h"
 #include "manager/cli/options.h"
 #include "manager/cli/resync.h"
 #include "manager/cli/table.h"
+#include "manager/cli/view.h"
 #include "manager/cli/words.h"
 
 namespace hostq::cli {
@@ -25,14 +27,9 @@ struct AccountOptions {
   SubmitOptions submit;
 };
 
-std::string StateText(const v1::Account& account) {
-  const std::string& name = v1::Account::State_Name(account.state());
-  return name.empty() ? absl::StrCat("STATE_", static_cast<int>(account.state())) : name;
-}
-
-Colour ColourOf(const v1::Account& account) {
-  return account.state() == v1::Account::ACTIVE ? Colour::kGreen : Colour::kYellow;
-}
+struct ListOptions {
+  v1::ListAccountsRequest request;
+};
 
 absl::StatusOr<int> Create(Tool& tool, const AccountOptions& options) {
   v1::CommandSpec spec;
@@ -103,13 +100,9 @@ absl::StatusOr<int> RemoveAddress(Tool& tool, const AccountOptions& options) {
   return Submit(tool, options.submit, spec);
 }
 
-std::string AddressesOf(const v1::Account& account) {
-  return Clean(absl::StrJoin(account.addresses(), ", "));
-}
-
-absl::StatusOr<int> List(Tool& tool, const AccountOptions&) {
+absl::StatusOr<int> List(Tool& tool, const ListOptions& options) {
   v1::ListAccountsResponse all;
-  v1::ListAccountsRequest request;
+  v1::ListAccountsRequest request = options.request;
   request.set_page_size(1000);
   do {
     HOSTQ_ASSIGN_OR_RETURN(const v1::ListAccountsResponse page,
@@ -117,12 +110,14 @@ absl::StatusOr<int> List(Tool& tool, const AccountOptions&) {
     all.mutable_accounts()->MergeFrom(page.accounts());
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
-  if (tool.json) {
-    tool.PrintJson(all);
+  if (tool.document()) {
+    tool.PrintDocument(all);
     return kDone;
   }
   if (all.accounts().empty()) {
-    tool.Print("No accounts yet. Make one: hostq account create --help\n");
+    const bool any = options.request.ByteSizeLong() == 0;
+    tool.Print(any ? "No accounts yet. Make one: hostq account create --help\n"
+                   : "No account matches.\n");
     return kDone;
   }
   Table table({{"DOMAIN", Table::Fit::kCut},
@@ -137,7 +132,7 @@ absl::StatusOr<int> List(Tool& tool, const AccountOptions&) {
                   absl::StrCat(account.uid()),
                   FormatSize(account.quota_bytes()),
                   {StateText(account), ColourOf(account)},
-                  AddressesOf(account)});
+                  AddressesText(account)});
   }
   tool.Print(table.Render(tool.terminal.width, tool.terminal.colour));
   return kDone;
@@ -145,25 +140,13 @@ absl::StatusOr<int> List(Tool& tool, const AccountOptions&) {
 
 absl::StatusOr<int> Show(Tool& tool, const AccountOptions& options) {
   tool.names = {{"DOMAIN", options.domain}};
-  HOSTQ_ASSIGN_OR_RETURN(const v1::Account account, tool.client().GetAccount(options.domain));
-  if (tool.json) {
-    tool.PrintJson(account);
+  HOSTQ_ASSIGN_OR_RETURN(const v1::DescribeAccountResponse response,
+                         tool.client().DescribeAccount(options.domain));
+  if (tool.document()) {
+    tool.PrintDocument(response);
     return kDone;
   }
-  Table table({{""}, {"", Table::Fit::kWrap}});
-  table.AddRow({"Account", {Clean(account.domain()), Colour::kBold}});
-  table.AddRow({"State", {StateText(account), ColourOf(account)}});
-  if (!account.suspend_note().empty()) table.AddRow({"Note", Clean(account.suspend_note())});
-  table.AddRow({"User", absl::StrCat(Clean(account.user()), " (uid ", account.uid(), ", gid ",
-                                     account.gid(), ")")});
-  table.AddRow({"Home", Clean(account.home())});
-  table.AddRow({"Quota", FormatSize(account.quota_bytes())});
-  table.AddRow({"Addresses", AddressesOf(account)});
-  table.AddRow({"Created", TimeText(account.create_time(), tool.zone)});
-  table.AddRow({"Changes", absl::StrCat(account.generation())});
-  tool.Print(table.Render(tool.terminal.width, tool.terminal.colour));
-  tool.Print(absl::StrCat("\nits commands: hostq command list --all --key account/",
-                          Clean(account.domain()), "\n"));
+  tool.Print(RenderAccount(response, MakeView(tool)));
   return kDone;
 }
 
@@ -237,6 +220,30 @@ void AddAddressChanges(CLI::App& group, Tool& tool) {
   AddSubmitOptions(remove, tool, options->submit);
 }
 
+void AddList(CLI::App& group, Tool& tool) {
+  auto options = std::make_shared<ListOptions>();
+  v1::ListAccountsRequest& request = options->request;
+  CLI::App& list = AddLeaf(group, "list", "all accounts",
+                           "hostq account list\n"
+                           "hostq account list --state suspended --domain '*.example'\n"
+                           "hostq account list --output json | jq -r '.accounts[].domain'");
+  const auto parse = [&request](const std::string& text) {
+    v1::Account::State state{};
+    if (!v1::Account::State_Parse(absl::AsciiStrToUpper(text), &state) || state == 0) {
+      Reject("--state", text, "a state: creating, active, suspended or deleting");
+    }
+    request.set_state(state);
+  };
+  list.add_option_function<std::string>("--state", parse,
+                                        "only those that are creating, active, suspended, deleting")
+      ->type_name("STATE");
+  AddText(list, "--user", *request.mutable_user(), "NAME", "only the one with this login name");
+  AddText(list, "--address", *request.mutable_address(), "ADDRESS", "only those that have it");
+  AddText(list, "--domain", *request.mutable_domain(), "PATTERN",
+          "only those that match; * stands for any characters");
+  OnRun(list, tool, options, List);
+}
+
 }  // namespace
 
 void AddAccountCommands(CLI::App& root, Tool& tool) {
@@ -257,15 +264,13 @@ void AddAccountCommands(CLI::App& root, Tool& tool) {
   AddChanges(group, tool);
   AddAddressChanges(group, tool);
 
+  AddList(group, tool);
   options = std::make_shared<AccountOptions>();
-  OnRun(AddLeaf(group, "list", "all accounts",
-                "hostq account list\n"
-                "hostq account list --output json | jq -r '.accounts[].domain'"),
-        tool, options, List);
-  CLI::App& show = AddLeaf(group, "show", "one account as it should be on every node",
+  CLI::App& show = AddLeaf(group, "show", "whether an account is right everywhere, and why not",
                            "hostq account show example.com");
   AddText(show, "DOMAIN", options->domain, "", "the account")->required();
   OnRun(show, tool, options, Show);
+  AddAccountCheck(group, tool);
   AddAccountResync(group, tool);
 }
 

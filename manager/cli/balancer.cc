@@ -67,8 +67,8 @@ std::string Render(const v1::Balancing& balancing, const Tool& tool) {
 
 absl::StatusOr<int> Show(Tool& tool, const BalancerOptions&) {
   HOSTQ_ASSIGN_OR_RETURN(const v1::Balancing balancing, tool.client().GetBalancing());
-  if (tool.json) {
-    tool.PrintJson(balancing);
+  if (tool.document()) {
+    tool.PrintDocument(balancing);
   } else {
     tool.Print(Render(balancing, tool));
   }

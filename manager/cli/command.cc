@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "manager/cli/command_many.h"
@@ -23,8 +24,7 @@ struct CommandOptions {
   std::string note;
   bool all = false;
   int limit = 50;
-  std::string key;
-  std::string part_of;
+  v1::ListCommandsRequest list;
   RetryMatch match;
   WaitOptions wait;
 };
@@ -46,10 +46,9 @@ std::string Trouble(const v1::Command& command) {
 // Pages until `limit` commands are there or no more come.
 absl::StatusOr<v1::ListCommandsResponse> Fetch(Tool& tool, const CommandOptions& options) {
   v1::ListCommandsResponse all;
-  v1::ListCommandsRequest request;
-  request.set_active_only(!options.all);
-  request.set_resource_key(options.key);
-  request.set_part_of(options.part_of);
+  v1::ListCommandsRequest request = options.list;
+  // A state names what is wanted, finished or not.
+  request.set_active_only(!options.all && request.state() == v1::Command::STATE_UNSPECIFIED);
   do {
     request.set_page_size(std::min(options.limit - all.commands_size(), kMaxPage));
     HOSTQ_ASSIGN_OR_RETURN(const v1::ListCommandsResponse page,
@@ -63,8 +62,8 @@ absl::StatusOr<v1::ListCommandsResponse> Fetch(Tool& tool, const CommandOptions&
 
 absl::StatusOr<int> List(Tool& tool, const CommandOptions& options) {
   HOSTQ_ASSIGN_OR_RETURN(const v1::ListCommandsResponse response, Fetch(tool, options));
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
     return kDone;
   }
   Table table({{"COMMAND"},
@@ -90,7 +89,8 @@ absl::StatusOr<int> List(Tool& tool, const CommandOptions& options) {
                                        : absl::StrCat(trouble, "; ", PartsText(command.parts())));
   }
   if (!table.empty()) tool.Print(table.Render(tool.terminal.width, tool.terminal.colour));
-  const char* which = options.all ? "command" : "unfinished command";
+  const bool any = options.all || options.list.state() != v1::Command::STATE_UNSPECIFIED;
+  const char* which = any ? "command" : "unfinished command";
   if (!response.next_page_token().empty()) {
     tool.Print(absl::StrCat("The newest ", response.commands_size(), " ", which,
                             "s; there are more: --limit ", options.limit * 10, "\n"));
@@ -98,7 +98,7 @@ absl::StatusOr<int> List(Tool& tool, const CommandOptions& options) {
     tool.Print(
         absl::StrCat(response.commands_size() == 0 ? "No" : absl::StrCat(response.commands_size()),
                      " ", which, response.commands_size() == 1 ? "" : "s", ".",
-                     options.all ? "" : " Finished ones too: hostq command list --all", "\n"));
+                     any ? "" : " Finished ones too: hostq command list --all", "\n"));
   }
   return kDone;
 }
@@ -106,8 +106,8 @@ absl::StatusOr<int> List(Tool& tool, const CommandOptions& options) {
 absl::StatusOr<int> Show(Tool& tool, const CommandOptions& options) {
   HOSTQ_ASSIGN_OR_RETURN(const v1::Command command,
                          tool.client().GetCommand(SplitTask(options.id).command));
-  if (tool.json) {
-    tool.PrintJson(command);
+  if (tool.document()) {
+    tool.PrintDocument(command);
   } else {
     tool.Print(RenderCommand(command, MakeView(tool)));
   }
@@ -128,8 +128,8 @@ TaskName TargetOf(Tool& tool, const CommandOptions& options) {
 }
 
 int PrintState(Tool& tool, const v1::Command& command, absl::string_view done) {
-  if (tool.json) {
-    tool.PrintJson(command);
+  if (tool.document()) {
+    tool.PrintDocument(command);
     return kDone;
   }
   tool.Print(absl::StrCat(Clean(command.id()), " ", done, ": ", TitleOf(command), ", ",
@@ -169,8 +169,8 @@ absl::StatusOr<int> Skip(Tool& tool, const CommandOptions& options) {
 absl::StatusOr<int> Cancel(Tool& tool, const CommandOptions& options) {
   const TaskName target = TargetOf(tool, options);
   HOSTQ_ASSIGN_OR_RETURN(const v1::Command command, tool.client().CancelCommand(target.command));
-  if (tool.json) {
-    tool.PrintJson(command);
+  if (tool.document()) {
+    tool.PrintDocument(command);
     return kDone;
   }
   std::vector<v1::Node> nodes;
@@ -223,6 +223,45 @@ void AddDecisions(CLI::App& group, Tool& tool) {
          "hostq command cancel 01jd4n7zq8w3x");
 }
 
+void AddFilters(CLI::App& list, Tool& tool, v1::ListCommandsRequest& request) {
+  AddText(list, "--key", *request.mutable_resource_key(), "KEY",
+          "only those that change this: account/example.com, share/home, address/203.0.113.10");
+  AddText(list, "--part-of", *request.mutable_part_of(), "ID", "only the parts of this command");
+  const auto state = [&request](const std::string& text) {
+    v1::Command::State parsed{};
+    if (!v1::Command::State_Parse(absl::AsciiStrToUpper(text), &parsed) || parsed == 0) {
+      Reject("--state", text, "a state: active, succeeded, failed, cancelled or superseded");
+    }
+    request.set_state(parsed);
+  };
+  list.add_option_function<std::string>(
+          "--state", state, "only those that are active, succeeded, failed, cancelled, superseded")
+      ->type_name("STATE");
+  AddText(list, "--kind", *request.mutable_kind(), "KIND", "only those of this kind");
+  AddText(list, "--node", *request.mutable_node(), "NODE", "only those with a task on this node");
+  AddText(list, "--actor", *request.mutable_actor(), "NAME",
+          "only what this one submitted: alice, key/billing, manager");
+  const auto past = [&tool](const std::string& option, const std::string& text) {
+    const auto time = ParsePast(text, tool.now());
+    if (!time) Reject(option, text, "a time, or how long ago: 2026-12-24T18:00:00Z, 2h");
+    return FromTime(*time);
+  };
+  list.add_option_function<std::string>(
+          "--since",
+          [&request, past](const std::string& text) {
+            *request.mutable_since_time() = past("--since", text);
+          },
+          "only those submitted then or later; 2h: in the last two hours")
+      ->type_name("TIME");
+  list.add_option_function<std::string>(
+          "--until",
+          [&request, past](const std::string& text) {
+            *request.mutable_until_time() = past("--until", text);
+          },
+          "only those submitted before then")
+      ->type_name("TIME");
+}
+
 }  // namespace
 
 void AddCommandCommands(CLI::App& root, Tool& tool) {
@@ -230,14 +269,13 @@ void AddCommandCommands(CLI::App& root, Tool& tool) {
   auto options = std::make_shared<CommandOptions>();
   CLI::App& list = AddLeaf(group, "list", "unfinished commands, the newest first",
                            "hostq command list\n"
-                           "hostq command list --all --key account/example.com");
+                           "hostq command list --all --key account/example.com\n"
+                           "hostq command list --state failed --node web2 --since 2d");
   list.add_flag("--all", options->all, "finished ones too");
   list.add_option("--limit", options->limit, "at most so many (default 50)")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000).description(""));
-  AddText(list, "--key", options->key, "KEY",
-          "only those that change this: account/example.com, share/home, address/203.0.113.10");
-  AddText(list, "--part-of", options->part_of, "ID", "only the parts of this command");
+  AddFilters(list, tool, options->list);
   OnRun(list, tool, options, List);
 
   options = std::make_shared<CommandOptions>();

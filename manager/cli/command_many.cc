@@ -57,8 +57,8 @@ std::string FailureText(const std::string& id, const v1::Task& task) {
 }
 
 int PrintRetried(Tool& tool, const v1::RetryTasksResponse& response) {
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
   } else if (response.task_ids().empty()) {
     tool.Print("No parked or backing-off task matches.\n");
   } else {
@@ -81,8 +81,8 @@ absl::StatusOr<int> RetryCanary(Tool& tool, const RetryMatch& match, absl::Durat
   }
   const bool timed_out = static_cast<int>(ended.size()) < tried.task_ids_size();
   if (!failures.empty() || timed_out) {
-    if (tool.json) {
-      tool.PrintJson(tried);
+    if (tool.document()) {
+      tool.PrintDocument(tried);
     } else {
       tool.Print(absl::StrCat(failures.empty() ? "Those tried first have not ended in time.\n"
                                                : "Of those tried first failed:\n",
@@ -127,8 +127,8 @@ absl::StatusOr<int> RunPause(Tool& tool, const PauseOptions& options) {
   HOSTQ_RETURN_IF_ERROR(SetWhat(options, request));
   request.set_note(options.note);
   HOSTQ_ASSIGN_OR_RETURN(const v1::Pause pause, tool.client().PauseCommands(request));
-  if (tool.json) {
-    tool.PrintJson(pause);
+  if (tool.document()) {
+    tool.PrintDocument(pause);
   } else {
     tool.Print(absl::StrCat(
         WhatText(options), " is paused: what the nodes have goes on, nothing new is sent.\n",
@@ -144,8 +144,8 @@ absl::StatusOr<int> RunResume(Tool& tool, const PauseOptions& options) {
   HOSTQ_RETURN_IF_ERROR(SetWhat(options, request));
   HOSTQ_ASSIGN_OR_RETURN(const v1::ResumeCommandsResponse response,
                          tool.client().ResumeCommands(request));
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
   } else {
     tool.Print(
         absl::StrCat(WhatText(options), response.resumed() ? " goes on" : " was not paused", "\n"));
@@ -155,8 +155,8 @@ absl::StatusOr<int> RunResume(Tool& tool, const PauseOptions& options) {
 
 absl::StatusOr<int> ListPauses(Tool& tool, const PauseOptions&) {
   HOSTQ_ASSIGN_OR_RETURN(const v1::ListPausesResponse response, tool.client().ListPauses({}));
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
     return kDone;
   }
   if (response.pauses().empty()) {
@@ -181,8 +181,8 @@ absl::StatusOr<int> ListOrphans(Tool& tool, const PauseOptions& options) {
   request.set_limit(options.limit);
   HOSTQ_ASSIGN_OR_RETURN(const v1::ListOrphansResponse response,
                          tool.client().ListOrphans(request));
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
     return kDone;
   }
   if (response.orphans().empty()) {

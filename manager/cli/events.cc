@@ -4,7 +4,6 @@
 #include "absl/time/clock.h"
 #include "manager/cli/event_view.h"
 #include "manager/cli/groups.h"
-#include "manager/cli/json.h"
 #include "manager/cli/options.h"
 #include "manager/cli/target.h"
 #include "manager/cli/view.h"
@@ -24,7 +23,11 @@ struct EventOptions {
 };
 
 void PrintEvent(Tool& tool, const v1::Event& event) {
-  tool.Print(tool.json ? ToJson(event, /*one_line=*/true) : RenderEvent(event, MakeView(tool)));
+  if (tool.document()) {
+    tool.PrintOneOfMany(event);
+  } else {
+    tool.Print(RenderEvent(event, MakeView(tool)));
+  }
 }
 
 // Prints what comes. In `newest` mode only the last ones, when the stream ends.

@@ -24,8 +24,8 @@ absl::StatusOr<int> Stuck(Tool& tool, const StuckOptions& options) {
   if (!options.node.empty()) tool.names = {{"NODE", options.node}};
   HOSTQ_ASSIGN_OR_RETURN(const v1::ListFindingsResponse response,
                          tool.client().ListFindings(request));
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
   } else {
     tool.Print(RenderStuck(response, MakeView(tool)));
   }
@@ -84,8 +84,8 @@ absl::StatusOr<int> Explain(Tool& tool, const ExplainOptions& options) {
   if (response.command().state() != v1::Command::ACTIVE) {
     HOSTQ_RETURN_IF_ERROR(AddDrift(tool, response));
   }
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
   } else {
     tool.Print(RenderExplanation(response, target.node, MakeView(tool)));
   }

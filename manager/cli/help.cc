@@ -13,15 +13,6 @@ namespace {
 
 bool IsHelp(const CLI::Option* option) { return option->check_lname("help"); }
 
-std::string NameOf(const CLI::Option* option) {
-  if (option->get_positional()) return option->get_name(true);
-  std::string out;
-  for (const std::string& name : option->get_snames()) absl::StrAppend(&out, "-", name, ", ");
-  for (const std::string& name : option->get_lnames()) absl::StrAppend(&out, "--", name);
-  if (option->get_items_expected_max() > 0) absl::StrAppend(&out, " ", option->get_type_name());
-  return out;
-}
-
 // Names to the left, what they mean to the right.
 std::string Listing(const std::string& title,
                     const std::vector<std::pair<std::string, std::string>>& entries, size_t width) {
@@ -46,6 +37,15 @@ std::string OptionListing(const std::string& title, const CLI::App& app, bool po
 }
 
 }  // namespace
+
+std::string NameOf(const CLI::Option* option) {
+  if (option->get_positional()) return option->get_name(true);
+  std::string out;
+  for (const std::string& name : option->get_snames()) absl::StrAppend(&out, "-", name, ", ");
+  for (const std::string& name : option->get_lnames()) absl::StrAppend(&out, "--", name);
+  if (option->get_items_expected_max() > 0) absl::StrAppend(&out, " ", option->get_type_name());
+  return out;
+}
 
 std::string PathOf(const CLI::App& app) {
   if (app.get_parent() == nullptr) return app.get_name();

@@ -1,7 +1,6 @@
 #include "manager/cli/json.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace hostq::cli {
@@ -15,20 +14,6 @@ std::string ToJson(const google::protobuf::Message& message, bool one_line) {
   if (!google::protobuf::util::MessageToJsonString(message, &out, options).ok()) return "{}\n";
   while (!out.empty() && out.back() == '\n') out.pop_back();
   return absl::StrCat(out, "\n");
-}
-
-std::string JsonString(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      absl::StrAppend(&out, "\\", absl::string_view(&c, 1));
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppend(&out, "\\u", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad4));
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
 }
 
 }  // namespace hostq::cli

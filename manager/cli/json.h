@@ -10,7 +10,5 @@ namespace hostq::cli {
 // strings, every field without presence written also when it has its default. Ends with a line
 // feed. `one_line` for streams of documents.
 std::string ToJson(const google::protobuf::Message& message, bool one_line = false);
-// `text` in quotes, escaped.
-std::string JsonString(const std::string& text);
 
 }  // namespace hostq::cli

@@ -16,8 +16,6 @@ namespace hostq::cli {
 namespace {
 
 constexpr size_t kProseWidth = 100;
-// Narrower than that no layout is readable, and broken sizes of terminals are reported as 0 or 1.
-constexpr size_t kMinWidth = 40;
 
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
@@ -34,8 +32,10 @@ size_t PrefixBytes(absl::string_view text, size_t columns) {
 
 // "hostq node show web1", not "hostq with sudo".
 bool IsCommand(absl::string_view text) {
-  constexpr absl::string_view kFirstWords[] = {"account", "share",   "quota", "address", "command",
-                                               "stuck",   "explain", "node",  "events"};
+  constexpr absl::string_view kFirstWords[] = {
+      "account", "address", "administrator", "alarm",   "audit",  "authority", "balancer",
+      "command", "doctor",  "events",        "explain", "key",    "node",      "overview",
+      "quota",   "share",   "stuck",         "top",     "webhook"};
   if (!absl::ConsumePrefix(&text, "hostq ")) return false;
   return std::any_of(std::begin(kFirstWords), std::end(kFirstWords),
                      [&](absl::string_view word) { return absl::StartsWith(text, word); });

@@ -8,6 +8,11 @@
 
 namespace hostq::cli {
 
+// Narrower than that no layout is readable, and broken sizes of terminals are reported as 0 or 1.
+inline constexpr size_t kMinWidth = 40;
+// Wider than any line: nothing is cut or wrapped, and no column is left out (--output wide).
+inline constexpr size_t kEveryColumn = 1 << 30;
+
 // What is known about standard output.
 struct Terminal {
   // Whether a person sees it live: redrawing makes sense.

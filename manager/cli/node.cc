@@ -24,6 +24,7 @@ struct NodeOptions {
   std::string address;
   std::string second_address;
   absl::Duration token_ttl = absl::Minutes(15);
+  std::vector<std::string> sources;
   std::string note;
   bool force = false;
   SubmitOptions submit;
@@ -31,8 +32,8 @@ struct NodeOptions {
 
 absl::StatusOr<int> List(Tool& tool, const NodeOptions&) {
   HOSTQ_ASSIGN_OR_RETURN(const v1::ListNodesResponse response, tool.client().ListNodes());
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
   } else {
     tool.Print(RenderNodes(response, MakeView(tool)));
   }
@@ -42,8 +43,8 @@ absl::StatusOr<int> List(Tool& tool, const NodeOptions&) {
 absl::StatusOr<int> Show(Tool& tool, const NodeOptions& options) {
   tool.names = {{"NODE", options.name}};
   HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().GetNode(options.name));
-  if (tool.json) {
-    tool.PrintJson(node);
+  if (tool.document()) {
+    tool.PrintDocument(node);
     return kDone;
   }
   const View view = MakeView(tool);
@@ -67,8 +68,15 @@ google::protobuf::Duration TokenTtl(const NodeOptions& options) {
 }
 
 int PrintJoinLine(Tool& tool, const std::string& name, const v1::CreateNodeResponse& response) {
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
+    return kDone;
+  }
+  if (!response.certificate_uri().empty()) {
+    tool.Print(absl::StrCat("Get a certificate for clients from your authority, with the URI\n\n  ",
+                            Clean(response.certificate_uri()), "\n\nand run this on ", Clean(name),
+                            ", as root, with its files:\n\n  ", Clean(response.join_command()),
+                            "\n\nThen see whether it came: hostq node show ", Clean(name), "\n"));
     return kDone;
   }
   tool.Print(absl::StrCat("Run this on ", Clean(name), ", as root, before ",
@@ -118,6 +126,7 @@ absl::StatusOr<int> Add(Tool& tool, const NodeOptions& options) {
     request.add_roles(role);
   }
   *request.mutable_token_ttl() = TokenTtl(options);
+  request.mutable_sources()->Assign(options.sources.begin(), options.sources.end());
   tool.names = {{"NODE", options.name}, {"NAME", options.name}, {"ADDRESS", options.address}};
   HOSTQ_ASSIGN_OR_RETURN(const v1::CreateNodeResponse response, tool.client().CreateNode(request));
   const int printed = PrintJoinLine(tool, options.name, response);
@@ -128,6 +137,7 @@ absl::StatusOr<int> Rejoin(Tool& tool, const NodeOptions& options) {
   v1::RejoinNodeRequest request;
   request.set_name(options.name);
   *request.mutable_token_ttl() = TokenTtl(options);
+  request.mutable_sources()->Assign(options.sources.begin(), options.sources.end());
   tool.names = {{"NODE", options.name}};
   HOSTQ_ASSIGN_OR_RETURN(const v1::CreateNodeResponse response, tool.client().RejoinNode(request));
   return PrintJoinLine(tool, options.name, response);
@@ -139,15 +149,15 @@ absl::StatusOr<int> Preflight(Tool& tool, const NodeOptions& options) {
   SubmitOptions submit = options.submit;
   submit.nodes = {options.name};
   HOSTQ_ASSIGN_OR_RETURN(const int exit_code, Submit(tool, submit, spec));
-  if (tool.json || !submit.wait.wait || exit_code == kTimedOut) return exit_code;
+  if (tool.document() || !submit.wait.wait || exit_code == kTimedOut) return exit_code;
   HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().GetNode(options.name));
   tool.Print(RenderChecks(node, MakeView(tool)));
   return exit_code;
 }
 
 int PrintState(Tool& tool, const v1::Node& node, absl::string_view text) {
-  if (tool.json) {
-    tool.PrintJson(node);
+  if (tool.document()) {
+    tool.PrintDocument(node);
   } else {
     tool.Print(absl::StrCat(Clean(node.name()), " ", text, "\n"));
   }
@@ -257,8 +267,8 @@ absl::StatusOr<int> Remove(Tool& tool, const NodeOptions& options) {
     }
     return response.status();
   }
-  if (tool.json) {
-    tool.PrintJson(*response);
+  if (tool.document()) {
+    tool.PrintDocument(*response);
     return kDone;
   }
   // What is not known of these is left out: the node is removed all the same.
@@ -266,6 +276,33 @@ absl::StatusOr<int> Remove(Tool& tool, const NodeOptions& options) {
   tool.Print(RenderRemoved(options.name, shares.ok() ? *shares : v1::ListSharesResponse(),
                            balancing.ok() ? *balancing : v1::Balancing()));
   return kDone;
+}
+
+absl::StatusOr<int> Ban(Tool& tool, const NodeOptions& options) {
+  v1::BanNodeRequest request;
+  request.set_name(options.name);
+  request.set_note(options.note);
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().BanNode(request));
+  return PrintState(
+      tool, node,
+      absl::StrCat("is banned: it has no session; its tasks wait (",
+                   node.tasks_queued() + node.tasks_in_flight(),
+                   ").\nwhen the machine was made anew: hostq node rejoin ", Clean(node.name()),
+                   "\nif it was in no strange hands: hostq node unban ", Clean(node.name())));
+}
+
+absl::StatusOr<int> Unban(Tool& tool, const NodeOptions& options) {
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().UnbanNode(options.name));
+  return PrintState(tool, node, "is not banned; its agent comes back within minutes");
+}
+
+absl::StatusOr<int> Approve(Tool& tool, const NodeOptions& options) {
+  tool.names = {{"NODE", options.name}};
+  HOSTQ_ASSIGN_OR_RETURN(const v1::Node node, tool.client().ApproveNode(options.name));
+  return PrintState(tool, node,
+                    "may renew its certificate within an hour; its agent asks every 5 minutes");
 }
 
 CLI::App& AddOne(CLI::App& group, Tool& tool, const std::shared_ptr<NodeOptions>& options,
@@ -280,6 +317,29 @@ CLI::App& AddOne(CLI::App& group, Tool& tool, const std::shared_ptr<NodeOptions>
 void AddTokenTtl(CLI::App& leaf, NodeOptions& options) {
   AddSpan(leaf, "--token-ttl", options.token_ttl,
           "how long the line is valid: 15m (the default), at most 24h");
+  leaf.add_option("--source", options.sources,
+                  "only from there may the line be used, 10.0.0.11 or 10.0.0.0/24: repeated, or "
+                  "several with commas")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("RANGE");
+}
+
+void AddTrust(CLI::App& group, Tool& tool) {
+  auto options = std::make_shared<NodeOptions>();
+  CLI::App& ban = AddOne(group, tool, options, Ban, "ban",
+                         "end a node's session and let it have none, nor a certificate; its tasks "
+                         "wait",
+                         "hostq node ban web2 --note 'its disk was stolen'");
+  AddText(ban, "--note", options->note, "WHY", "shown wherever something waits for it")->required();
+
+  options = std::make_shared<NodeOptions>();
+  AddOne(group, tool, options, Unban, "unban", "let a banned node back", "hostq node unban web2");
+
+  options = std::make_shared<NodeOptions>();
+  AddOne(group, tool, options, Approve, "approve",
+         "let a node that was away for long renew its certificate, within an hour",
+         "hostq node approve web2");
 }
 
 void AddMembership(CLI::App& group, Tool& tool) {
@@ -368,6 +428,7 @@ void AddNodeCommands(CLI::App& root, Tool& tool) {
   options = std::make_shared<NodeOptions>();
   AddOne(group, tool, options, Resume, "resume", "send tasks to a paused node again",
          "hostq node resume web2");
+  AddTrust(group, tool);
 }
 
 }  // namespace hostq::cli

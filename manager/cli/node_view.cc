@@ -11,26 +11,6 @@
 namespace hostq::cli {
 namespace {
 
-struct CheckWord {
-  const char* text;
-  Colour colour;
-};
-
-CheckWord WordOf(v1::PreflightCheck::Status status) {
-  switch (status) {
-    case v1::PreflightCheck::OK:
-      return {"ok", Colour::kGreen};
-    case v1::PreflightCheck::WARNING:
-      return {"warn", Colour::kYellow};
-    case v1::PreflightCheck::FAILED:
-      return {"FAIL", Colour::kRed};
-    case v1::PreflightCheck::SKIPPED:
-      return {"skip", Colour::kDim};
-    default:
-      return {"?", Colour::kNone};
-  }
-}
-
 // "12 ok, 1 warn, 2 FAIL".
 std::string CountChecks(const v1::Node& node) {
   int ok = 0;
@@ -77,9 +57,31 @@ std::string RenderNodes(const v1::ListNodesResponse& response, const View& view)
       table.AddNote(
           absl::StrCat("paused by ", Clean(node.paused_by()), ": ", Clean(node.pause_note())));
     }
+    if (!node.ban_note().empty()) {
+      table.AddNote(
+          absl::StrCat("banned by ", Clean(node.banned_by()), ": ", Clean(node.ban_note())));
+    }
   }
   return table.Render(view.width, view.colour);
 }
+
+namespace {
+
+// What is under way with its next certificate; empty: nothing.
+std::string RenewalText(const v1::Node& node, const View& view) {
+  if (node.has_approved_until_time()) {
+    return absl::StrCat("approved by ", Clean(node.approved_by()), " until ",
+                        TimeText(node.approved_until_time(), view.zone));
+  }
+  if (node.has_approval_wanted_time()) {
+    return absl::StrCat("waits for an approval for ", AgeOf(node.approval_wanted_time(), view.now),
+                        ": hostq node approve ", Clean(node.name()));
+  }
+  if (node.next_certificate_serial().empty()) return "";
+  return absl::StrCat("issued and not used yet: ", Clean(node.next_certificate_serial()));
+}
+
+}  // namespace
 
 std::string RenderNode(const v1::Node& node, const View& view) {
   Table table({{""}, {"", Table::Fit::kWrap}});
@@ -91,6 +93,10 @@ std::string RenderNode(const v1::Node& node, const View& view) {
   if (!node.paused_by().empty() || !node.pause_note().empty()) {
     table.AddRow({node.drained() ? "Drained" : "Paused",
                   absl::StrCat("by ", Clean(node.paused_by()), ": ", Clean(node.pause_note()))});
+  }
+  if (!node.ban_note().empty()) {
+    table.AddRow(
+        {"Banned", absl::StrCat("by ", Clean(node.banned_by()), ": ", Clean(node.ban_note()))});
   }
   table.AddRow({"Roles", RolesText(node)});
   table.AddRow(
@@ -107,8 +113,14 @@ std::string RenderNode(const v1::Node& node, const View& view) {
                                       " with the node, which takes ", node.credits(), " at once")});
   if (joined) {
     table.AddRow({"Clock", absl::StrCat(SkewText(node.clock_skew_ms()), " from the manager's")});
-    table.AddRow({"Certificate",
-                  absl::StrCat("until ", TimeText(node.certificate_expire_time(), view.zone))});
+    table.AddRow(
+        {"Certificate", absl::StrCat("until ", TimeText(node.certificate_expire_time(), view.zone),
+                                     node.certificate_serial().empty()
+                                         ? ""
+                                         : absl::StrCat(", ", Clean(node.certificate_serial())))});
+    if (const std::string renewal = RenewalText(node, view); !renewal.empty()) {
+      table.AddRow({"Renewal", renewal});
+    }
   }
   return absl::StrCat(table.Render(view.width, view.colour), "\n", RenderChecks(node, view));
 }
@@ -150,14 +162,13 @@ std::string RenderChecks(const v1::Node& node, const View& view) {
                                  " ago: ", CountChecks(node), "\n");
   Table table({{"CHECK", Table::Fit::kCut}, {""}, {"FOUND", Table::Fit::kWrap}});
   for (const v1::PreflightCheck& check : node.checks()) {
-    const CheckWord word = WordOf(check.status());
     std::string found = Clean(check.message());
     const bool bad = check.status() == v1::PreflightCheck::FAILED ||
                      check.status() == v1::PreflightCheck::WARNING;
     if (bad && check.reason() != v1::Reason::CODE_UNSPECIFIED) {
       found = absl::StrCat(ReasonText(check.reason()), ": ", found);
     }
-    table.AddRow({Clean(check.id()), {word.text, word.colour}, found});
+    table.AddRow({Clean(check.id()), {StateText(check.status()), ColourOf(check.status())}, found});
     // Below what it mends, so that it needs no column of its own.
     if (!bad || check.remedy().empty()) continue;
     for (const std::string& clause : Clauses(Clean(check.remedy()))) {

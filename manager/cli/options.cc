@@ -212,8 +212,8 @@ absl::StatusOr<int> Submit(Tool& tool, const SubmitOptions& options, const v1::C
   HOSTQ_ASSIGN_OR_RETURN(const v1::CreateCommandResponse response,
                          tool.client().CreateCommand(request));
   if (request.validate_only()) {
-    if (tool.json) {
-      tool.PrintJson(response);
+    if (tool.document()) {
+      tool.PrintDocument(response);
     } else {
       tool.Print(RenderDryRun(response, MakeView(tool)));
     }
@@ -222,8 +222,8 @@ absl::StatusOr<int> Submit(Tool& tool, const SubmitOptions& options, const v1::C
   if (options.wait.wait) {
     return WaitForCommand(tool, response.command().id(), options.wait.timeout);
   }
-  if (tool.json) {
-    tool.PrintJson(response.command());
+  if (tool.document()) {
+    tool.PrintDocument(response.command());
   } else {
     PrintAccepted(tool, response);
   }

@@ -10,9 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/error.h"
+#include "manager/cli/account_view.h"
 #include "manager/cli/options.h"
 #include "manager/cli/progress.h"
 #include "manager/cli/table.h"
+#include "manager/cli/view.h"
 #include "manager/cli/words.h"
 
 namespace hostq::cli {
@@ -203,10 +205,10 @@ absl::StatusOr<int> Resync(Tool& tool, const ResyncOptions& options,
   const Found found = Read(commands);
   const bool well = found.failed + found.conflicts == 0 && (options.apply || found.lines == 0);
   const int code = !in_time ? kTimedOut : well ? kDone : kCommandFailed;
-  if (tool.json) {
+  if (tool.document()) {
     v1::ListCommandsResponse all;
     for (v1::Command& each : commands) *all.add_commands() = std::move(each);
-    tool.PrintJson(all);
+    tool.PrintDocument(all);
     return code;
   }
   if (!found.table.empty()) {
@@ -234,6 +236,40 @@ absl::StatusOr<int> ResyncNode(Tool& tool, const ResyncOptions& options) {
   return Resync(tool, options, request, absl::StrCat("hostq node resync ", Clean(options.name)));
 }
 
+// A look at all its nodes, and then the answer, which is about what else is known as well.
+absl::StatusOr<int> CheckAccount(Tool& tool, const ResyncOptions& options) {
+  tool.names = {{"DOMAIN", options.name}};
+  const absl::Duration timeout =
+      options.timeout == absl::InfiniteDuration() ? kLookTimeout : options.timeout;
+  v1::CreateCommandRequest request;
+  request.mutable_spec()->mutable_resync_account()->set_domain(options.name);
+  request.mutable_not_after()->set_seconds(absl::ToUnixSeconds(tool.now() + timeout) + 1);
+  const absl::StatusOr<v1::CreateCommandResponse> created = tool.client().CreateCommand(request);
+  v1::Command command;
+  bool in_time = true;
+  // What is being made cannot be looked at yet, and what becomes of it is an answer, too.
+  if (ReasonOf(created.status()) != Reason::kAccountBusy) {
+    HOSTQ_RETURN_IF_ERROR(created.status());
+    command = created->command();
+    HOSTQ_ASSIGN_OR_RETURN(in_time, Await(tool, command, timeout));
+  }
+  HOSTQ_ASSIGN_OR_RETURN(const v1::DescribeAccountResponse response,
+                         tool.client().DescribeAccount(options.name));
+  if (tool.document()) {
+    tool.PrintDocument(response);
+  } else {
+    tool.Print(absl::StrCat(RenderVerdict(response.verdict(), MakeView(tool)), "\n",
+                            RenderPlaces(response, MakeView(tool))));
+  }
+  if (!in_time) {
+    tool.Note(
+        absl::StrCat("not every node was looked at in time: hostq explain ", Clean(command.id())));
+    return kTimedOut;
+  }
+  const bool looked = command.state() == v1::Command::SUCCEEDED;
+  return looked && response.verdict().state() == v1::AccountVerdict::RIGHT ? kDone : kCommandFailed;
+}
+
 void AddOptions(CLI::App& leaf, ResyncOptions& options) {
   leaf.add_flag("--apply", options.apply, "put right what differs; without it nothing is changed");
   AddSpan(leaf, "--timeout", options.timeout,
@@ -241,6 +277,17 @@ void AddOptions(CLI::App& leaf, ResyncOptions& options) {
 }
 
 }  // namespace
+
+void AddAccountCheck(CLI::App& group, Tool& tool) {
+  auto options = std::make_shared<ResyncOptions>();
+  CLI::App& leaf = AddLeaf(group, "check",
+                           "look at an account on all its nodes and say whether it is right "
+                           "everywhere; nothing is changed",
+                           "hostq account check example.com && echo right");
+  AddText(leaf, "DOMAIN", options->name, "", "the account")->required();
+  AddSpan(leaf, "--timeout", options->timeout, "give up waiting after this long (2m)");
+  OnRun(leaf, tool, options, CheckAccount);
+}
 
 void AddAccountResync(CLI::App& group, Tool& tool) {
   auto options = std::make_shared<ResyncOptions>();

@@ -6,6 +6,8 @@
 // Whether the nodes have what they should have, and putting it right.
 namespace hostq::cli {
 
+// hostq account check
+void AddAccountCheck(CLI::App& group, Tool& tool);
 // hostq account resync
 void AddAccountResync(CLI::App& group, Tool& tool);
 // hostq node resync

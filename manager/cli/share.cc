@@ -38,8 +38,8 @@ absl::StatusOr<int> Unmount(Tool& tool, const ShareOptions& options) {
 
 absl::StatusOr<int> List(Tool& tool, const ShareOptions&) {
   HOSTQ_ASSIGN_OR_RETURN(const v1::ListSharesResponse response, tool.client().ListShares());
-  if (tool.json) {
-    tool.PrintJson(response);
+  if (tool.document()) {
+    tool.PrintDocument(response);
     return kDone;
   }
   if (response.shares().empty()) {

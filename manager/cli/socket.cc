@@ -46,9 +46,11 @@ Unreachable WhyUnreachable(const std::string& socket, const absl::Status& status
   struct stat info {};
   if (stat(socket.c_str(), &info) != 0) {
     if (errno == ENOENT) {
-      return {absl::StrCat("the manager is not running: there is no socket at ", socket),
-              "start it: systemctl start hostq-manager; see why it stopped: systemctl status "
-              "hostq-manager; if its socket is elsewhere: --socket PATH or HOSTQ_SOCKET"};
+      return {
+          absl::StrCat("the manager is not running: there is no socket at ", socket),
+          "see what can be seen without it: hostq doctor; start it: systemctl start hostq-manager; "
+          "see why it stopped: systemctl status hostq-manager; if its socket is elsewhere: "
+          "--socket PATH or HOSTQ_SOCKET"};
     }
     return {absl::StrCat("cannot look at the manager's socket ", socket, ": ", strerror(errno)),
             "run hostq with sudo, or as a member of the group that owns the socket's directory"};

@@ -10,7 +10,16 @@ namespace hostq::cli {
 namespace {
 
 constexpr size_t kGap = 2;
-// Below these a column says nothing any more; the line is then longer than the terminal.
+
+// With the gaps between them.
+size_t Total(const std::vector<size_t>& widths) {
+  const auto used = static_cast<size_t>(
+      std::count_if(widths.begin(), widths.end(), [](size_t w) { return w > 0; }));
+  return std::accumulate(widths.begin(), widths.end(), size_t{0}) +
+         (used == 0 ? 0 : (used - 1) * kGap);
+}
+
+// Below these a column says nothing any more.
 constexpr size_t kMinWrap = 20;
 constexpr size_t kMinCut = 8;
 
@@ -32,13 +41,11 @@ std::vector<size_t> Table::Widths(size_t width) const {
   std::vector<size_t> widths(columns_.size(), 0);
   for (size_t i = 0; i < columns_.size(); ++i) {
     for (const auto& row : rows_) widths[i] = std::max(widths[i], DisplayWidth(row[i].text));
-    if (widths[i] > 0) widths[i] = std::max(widths[i], DisplayWidth(columns_[i].title));
+    if (widths[i] > 0 || width == kEveryColumn)
+      widths[i] = std::max(widths[i], DisplayWidth(columns_[i].title));
   }
   if (width == 0) return widths;
-  const auto used = static_cast<size_t>(
-      std::count_if(widths.begin(), widths.end(), [](size_t w) { return w > 0; }));
-  size_t total = std::accumulate(widths.begin(), widths.end(), size_t{0}) +
-                 (used == 0 ? 0 : (used - 1) * kGap);
+  size_t total = Total(widths);
   // Takes from the widest column of a kind until all fit or none can give any more.
   const auto shrink = [&](Fit fit, size_t minimum) {
     while (total > width) {
@@ -55,6 +62,10 @@ std::vector<size_t> Table::Widths(size_t width) const {
   };
   shrink(Fit::kWrap, kMinWrap);
   shrink(Fit::kCut, kMinCut);
+  // Blocks, which is what becomes of a table that does not fit: there is no other way left.
+  const bool titles =
+      std::any_of(columns_.begin(), columns_.end(), [](auto& c) { return !c.title.empty(); });
+  if (!titles) shrink(Fit::kWrap, kMinCut);
   return widths;
 }
 
@@ -95,13 +106,41 @@ std::string Table::RenderRow(const std::vector<Cell>& row, const std::vector<siz
   return out;
 }
 
-std::string Table::Render(size_t width, bool colour, size_t indent) const {
-  const std::vector<size_t> widths = Widths(width > indent ? width - indent : width);
+// Titles to the left, cells to the right.
+std::string Table::RenderBlocks(size_t width, bool colour, size_t indent) const {
   std::string out;
-  if (std::any_of(columns_.begin(), columns_.end(), [](auto& c) { return !c.title.empty(); })) {
-    std::vector<Cell> titles;
-    for (const Column& column : columns_) titles.emplace_back(column.title, Colour::kDim);
-    out += RenderRow(titles, widths, colour, indent);
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    const std::vector<Cell>& row = rows_[i];
+    const size_t room = width > indent ? width - indent : width;
+    absl::StrAppend(&out, std::string(indent, ' '),
+                    Paint(Cut(row[0].text, room), row[0].colour, colour), "\n");
+    Table block({{""}, {"", Fit::kWrap}});
+    for (size_t j = 1; j < row.size(); ++j) {
+      if (!row[j].text.empty()) block.AddRow({{columns_[j].title, Colour::kDim}, row[j]});
+    }
+    out += block.Render(width, colour, indent + kGap);
+    if (notes_[i].empty()) continue;
+    const size_t left = indent + kGap;
+    for (const std::string& line : Wrap(notes_[i], width - left)) {
+      absl::StrAppend(&out, std::string(left, ' '), line, "\n");
+    }
+  }
+  return out;
+}
+
+std::string Table::Render(size_t width, bool colour, size_t indent) const {
+  const size_t room = width > indent && width != kEveryColumn ? width - indent : width;
+  const std::vector<size_t> widths = Widths(room);
+  const bool titles =
+      std::any_of(columns_.begin(), columns_.end(), [](auto& c) { return !c.title.empty(); });
+  if (titles && columns_.size() > 1 && room != 0 && Total(widths) > room) {
+    return RenderBlocks(width, colour, indent);
+  }
+  std::string out;
+  if (titles) {
+    std::vector<Cell> cells;
+    for (const Column& column : columns_) cells.emplace_back(column.title, Colour::kDim);
+    out += RenderRow(cells, widths, colour, indent);
   }
   for (size_t i = 0; i < rows_.size(); ++i) {
     out += RenderRow(rows_[i], widths, colour, indent);

@@ -37,11 +37,14 @@ class Table {
   void AddNote(std::string text);
   bool empty() const { return rows_.empty(); }
   // Every line ends with a line feed. `width` 0: nothing is cut or wrapped. Columns that are empty
-  // in every row are left out. Each line starts with `indent` blanks, which count.
+  // in every row are left out, unless `width` is kEveryColumn. Each line starts with `indent`
+  // blanks, which count. If the columns cannot be made narrow enough, each row becomes a block: its
+  // first cell, and below it a line for each of the others.
   std::string Render(size_t width, bool colour, size_t indent = 0) const;
 
  private:
   std::vector<size_t> Widths(size_t width) const;
+  std::string RenderBlocks(size_t width, bool colour, size_t indent) const;
   std::string RenderRow(const std::vector<Cell>& row, const std::vector<size_t>& widths,
                         bool colour, size_t indent) const;
 

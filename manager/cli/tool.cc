@@ -3,17 +3,35 @@
 #include <iostream>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/error.h"
 #include "common/base/reason.h"
 #include "manager/cli/json.h"
 #include "manager/cli/words.h"
+#include "manager/cli/yaml.h"
+#include "manager/domain/audit.h"
 
 namespace hostq::cli {
 namespace {
 
 constexpr char kUsagePayload[] = "hostq.cli/usage";
+
+// A command that can be typed.
+bool NamesCommand(absl::string_view text) {
+  return absl::StrContains(text, "hostq ") || absl::StrContains(text, "systemctl ") ||
+         absl::StrContains(text, "journalctl ") || absl::StrContains(text, "--help");
+}
+
+// Every error ends with something to type.
+void AddNext(ErrorText& error, int exit_code, const std::string& path) {
+  if (path.empty() || NamesCommand(error.remedy) || NamesCommand(error.message)) return;
+  const std::string next = exit_code == kUnreachable || exit_code == kOtherError
+                               ? "what is the matter: hostq doctor"
+                               : absl::StrCat("how it is used: ", path, " --help");
+  error.remedy = absl::StrCat(error.remedy, error.remedy.empty() ? "" : "; ", next);
+}
 
 bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '_' || c == '-'; }
 
@@ -22,29 +40,71 @@ bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '_' || c ==
 Tool::Tool(Clock& the_clock, const Terminal& the_terminal)
     : clock(the_clock), terminal(the_terminal) {}
 
+absl::Status Tool::OpenEndpoint() {
+  EndpointFiles files = remote;
+  files.socket = socket;
+  HOSTQ_ASSIGN_OR_RETURN(endpoint_, cli::OpenEndpoint(files));
+  return absl::OkStatus();
+}
+
 Client& Tool::client() {
-  if (!client_) client_ = std::make_unique<Client>(socket, CurrentActor());
+  if (!client_) {
+    if (!endpoint_.remote()) endpoint_.socket = socket;
+    client_ = std::make_unique<Client>(endpoint_, CurrentActor());
+  }
   return *client_;
 }
 
 void Tool::Print(absl::string_view text) {
-  std::cout.write(text.data(), static_cast<std::streamsize>(text.size()));
+  if (captured_ != nullptr) {
+    absl::StrAppend(captured_, text);
+  } else {
+    std::cout.write(text.data(), static_cast<std::streamsize>(text.size()));
+  }
 }
 
-void Tool::PrintJson(const google::protobuf::Message& message) { Print(ToJson(message)); }
+void Tool::PrintDocument(const google::protobuf::Message& message) {
+  Print(format == Format::kYaml ? ToYaml(message) : ToJson(message));
+}
+
+void Tool::PrintDocument(const std::string& json) {
+  Print(format == Format::kYaml ? YamlOfJson(json) : json);
+}
+
+void Tool::PrintOneOfMany(const google::protobuf::Message& message) {
+  if (format == Format::kYaml) {
+    Print(absl::StrCat("---\n", ToYaml(message)));
+  } else {
+    Print(ToJson(message, /*one_line=*/true));
+  }
+}
+
+absl::StatusOr<std::string> Tool::Capture() {
+  std::string text;
+  captured_ = &text;
+  const absl::StatusOr<int> result = action();
+  captured_ = nullptr;
+  if (!result.ok()) return result.status();
+  return text;
+}
 
 void Tool::Note(absl::string_view text) {
-  if (json) return;
+  if (document() || captured_ != nullptr) return;
   std::cout.flush();
   std::cerr << std::string(text) << "\n";
 }
 
 int Tool::Fail(const absl::Status& status) {
   std::cout.flush();
-  const ErrorText error = Describe(status, socket, names);
-  std::cerr << (json ? RenderErrorJson(error)
-                     : RenderErrorText(error, terminal.ProseWidth(), terminal.colour));
-  return IsUsageError(status) ? kUsage : ExitCodeOf(status);
+  const bool unheard =
+      endpoint_.remote() && ReasonOf(status) == Reason::kNone && ExitCodeOf(status) == kUnreachable;
+  ErrorText error = Describe(unheard ? WhyRemoteFailed(endpoint_, status) : status, socket, names);
+  if (unheard) error.reason.clear();
+  const int code = IsUsageError(status) ? kUsage : ExitCodeOf(status);
+  if (!document()) AddNext(error, code, path);
+  std::cerr << (document() ? RenderErrorJson(error)
+                           : RenderErrorText(error, terminal.ProseWidth(), terminal.colour));
+  return code;
 }
 
 bool Tool::Flush() {
@@ -120,9 +180,10 @@ std::string RenderErrorText(const ErrorText& error, size_t width, bool colour) {
 }
 
 std::string RenderErrorJson(const ErrorText& error) {
-  std::string out = absl::StrCat(
-      "{\"error\":{\"code\":", JsonString(error.code), ",\"reason\":", JsonString(error.reason),
-      ",\"message\":", JsonString(error.message), ",\"remedy\":", JsonString(error.remedy));
+  std::string out = absl::StrCat("{\"error\":{\"code\":", manager::JsonText(error.code),
+                                 ",\"reason\":", manager::JsonText(error.reason),
+                                 ",\"message\":", manager::JsonText(error.message),
+                                 ",\"remedy\":", manager::JsonText(error.remedy));
   if (error.retry_delay > absl::ZeroDuration()) {
     absl::StrAppend(&out, ",\"retryDelay\":\"", absl::ToDoubleSeconds(error.retry_delay), "s\"");
   }

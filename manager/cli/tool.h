@@ -10,10 +10,15 @@
 #include "common/base/clock.h"
 #include "common/base/reason.h"
 #include "manager/cli/client.h"
+#include "manager/cli/endpoint.h"
 #include "manager/cli/exit_code.h"
 #include "manager/cli/layout.h"
 
 namespace hostq::cli {
+
+// What standard output gets: tables (which fit the width, or with everything that there is), or one
+// document.
+enum class Format { kTable, kWide, kJson, kYaml };
 
 // One run of the program: what every command needs. The tree of commands (tree.h) sets `action`;
 // main() runs it.
@@ -23,17 +28,28 @@ class Tool {
   Tool(const Tool&) = delete;
   Tool& operator=(const Tool&) = delete;
 
+  // Before client() is used: reads the files. Errors: as cli::OpenEndpoint.
+  absl::Status OpenEndpoint();
   // Made when first asked for, so that --help needs no manager.
   Client& client();
 
   absl::Time now() { return clock.Now(); }
-  // To standard output. Must not be used with a document of its own in JSON mode.
+  // A program reads it: one document, and nothing else on standard output.
+  bool document() const { return format == Format::kJson || format == Format::kYaml; }
+  // To standard output. Not if a document is wanted.
   void Print(absl::string_view text);
-  // The only thing on standard output in JSON mode.
-  void PrintJson(const google::protobuf::Message& message);
-  // A note for the person at the terminal, on standard error; nothing in JSON mode.
+  // As a document, in the form that is wanted.
+  void PrintDocument(const google::protobuf::Message& message);
+  // One of many, as they come: a line of JSON, or with "---" in front of it.
+  void PrintOneOfMany(const google::protobuf::Message& message);
+  // JSON that is no message of the API.
+  void PrintDocument(const std::string& json);
+  // Runs the action; what it prints is returned instead. Errors: those of the action.
+  absl::StatusOr<std::string> Capture();
+  // A note for the person at the terminal, on standard error; nothing if a document is wanted.
   void Note(absl::string_view text);
-  // On standard error, as text or JSON. Returns the exit code that goes with it.
+  // On standard error, as text or, if a document is wanted, as one line of JSON. Returns the exit
+  // code that goes with it.
   int Fail(const absl::Status& status);
   // Everything written. False: standard output cannot be written.
   bool Flush();
@@ -44,7 +60,13 @@ class Tool {
   Terminal terminal;
   absl::TimeZone zone = absl::LocalTimeZone();
   std::string socket = "/run/hostq/manager.sock";
-  bool json = false;
+  // The API of a manager elsewhere instead, and the files that say who asks.
+  EndpointFiles remote;
+  Format format = Format::kTable;
+  // Show it again and again (live.h).
+  bool watch = false;
+  // "hostq node show": for errors, which say what to type next.
+  std::string path = "hostq";
 
   // What the chosen command does; returns the exit code, or why it could not be done.
   std::function<absl::StatusOr<int>()> action;
@@ -52,6 +74,8 @@ class Tool {
   std::map<std::string, std::string> names;
 
  private:
+  Endpoint endpoint_;
+  std::string* captured_ = nullptr;  // where Print() puts it, instead of standard output
   std::unique_ptr<Client> client_;
 };
 

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
 #include "manager/cli/groups.h"
 #include "manager/cli/help.h"
+#include "manager/cli/live.h"
 #include "manager/cli/options.h"
 #include "manager/cli/words.h"
 
@@ -30,32 +33,79 @@ Exit codes:
 To begin with:
   hostq node list                    are all nodes READY?
   hostq stuck                        what needs somebody to act?
+  hostq top                          all of it at a glance, live
+  hostq doctor                       is the manager itself well?
   hostq explain example.com          why does this account not come along?
   hostq account create --help        make an account)";
+
+std::optional<Format> FormatOf(absl::string_view text) {
+  if (text == "table") return Format::kTable;
+  if (text == "wide") return Format::kWide;
+  if (text == "json") return Format::kJson;
+  if (text == "yaml") return Format::kYaml;
+  return std::nullopt;
+}
 
 // Options of the root are known to every command below.
 void AddCommonOptions(CLI::App& root, Tool& tool) {
   root.add_option_function<std::string>(
-          "--socket", [&tool](const std::string& text) { tool.socket = SocketPath(text); },
+          "--socket",
+          [&tool](const std::string& text) {
+            tool.socket = SocketPath(text);
+            tool.remote.manager.clear();  // of the variable: an option says more
+          },
           "the manager's socket (default /run/hostq/manager.sock, or HOSTQ_SOCKET)")
       ->type_name("PATH");
+  const auto add = [&root](const std::string& name, std::string& value, const std::string& type,
+                           const std::string& help) {
+    return root.add_option(name, value, help)->type_name(type);
+  };
+  add("--manager", tool.remote.manager, "HOST:PORT",
+      "the API of a manager elsewhere, instead of its socket (or HOSTQ_MANAGER)")
+      ->excludes("--socket");
+  add("--identity", tool.remote.identity, "FILE",
+      "with --manager: who you are, as hostq administrator add made it (or HOSTQ_IDENTITY)");
+  add("--key-file", tool.remote.key, "FILE",
+      "with --manager: an API key instead of an identity (or HOSTQ_KEY_FILE)");
+  add("--ca-cert", tool.remote.ca, "FILE",
+      "with --key-file: whom the manager trusts, its ca/trusted.pem (or HOSTQ_CA_CERT)");
   root.add_option_function<std::string>(
-          "--output,-o", [&tool](const std::string& text) { tool.json = text == "json"; },
-          "tables for people (the default), or one JSON document for programs")
-      ->type_name("table|json")
+          "--output,-o",
+          [&tool](const std::string& text) { tool.format = FormatOf(text).value_or(tool.format); },
+          "tables for people (the default), with everything that there is (wide), or one document "
+          "for programs")
+      ->type_name("table|wide|json|yaml")
       ->check([](const std::string& text) {
-        return text == "table" || text == "json" ? "" : "use table or json";
+        return FormatOf(text) ? "" : "use table, wide, json or yaml";
       });
 }
 
-// The parser may fail before it has seen the option, and then JSON is still wanted.
-bool WantsJson(const std::vector<std::string>& words) {
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == "--output=json" || words[i] == "-ojson") return true;
-    const bool option = words[i] == "--output" || words[i] == "-o";
-    if (option && i + 1 < words.size() && words[i + 1] == "json") return true;
+// Whatever only looks can be looked at again and again.
+void AddWatch(CLI::App& app, Tool& tool) {
+  constexpr absl::string_view kLooks[] = {"list",   "show",    "stuck",   "explain",
+                                          "pauses", "orphans", "overview"};
+  for (CLI::App* command : app.get_subcommands({})) {
+    AddWatch(*command, tool);
+    const std::string& name = command->get_name();
+    if (std::find(std::begin(kLooks), std::end(kLooks), name) == std::end(kLooks)) continue;
+    command->add_flag("--watch", tool.watch,
+                      "show it again when something happens, and every 2 s; q or Ctrl-C ends it");
   }
-  return false;
+}
+
+// The parser may fail before it has seen the option, and then it still counts.
+Format WantedFormat(const std::vector<std::string>& words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    absl::string_view value = words[i];
+    const bool option = value == "--output" || value == "-o";
+    if (option && i + 1 < words.size()) {
+      value = words[i + 1];
+    } else if (!absl::ConsumePrefix(&value, "--output=") && !absl::ConsumePrefix(&value, "-o")) {
+      continue;
+    }
+    if (const auto format = FormatOf(value)) return *format;
+  }
+  return Format::kTable;
 }
 
 // The option of `app`, or of every command, that `word` was probably meant to be: "--quota", or "".
@@ -136,14 +186,15 @@ absl::Status UsageErrorOf(const CLI::App& root, const CLI::ParseError& error) {
 
 int FailUsage(Tool& tool, const CLI::App& root, const CLI::ParseError& error,
               const std::vector<std::string>& words) {
-  tool.json = WantsJson(words);
+  tool.format = WantedFormat(words);
+  tool.path.clear();  // the usage is shown below
   const CLI::App& chosen = Chosen(root);
   absl::Status status = UsageErrorOf(root, error);
-  if (tool.json && RemedyOf(status).empty() && ReasonOf(status) == Reason::kInvalidArgument) {
+  if (tool.document() && RemedyOf(status).empty() && ReasonOf(status) == Reason::kInvalidArgument) {
     status = WithRemedy(std::move(status), absl::StrCat("see: ", PathOf(chosen), " --help"));
   }
   const int code = tool.Fail(status);
-  if (tool.json) return code;
+  if (tool.document()) return code;
   if (chosen.get_subcommands({}).empty()) {
     std::cerr << "usage: " << UsageOf(chosen) << "\nmore:  " << PathOf(chosen) << " --help\n";
   } else {
@@ -170,13 +221,27 @@ std::unique_ptr<CLI::App> MakeTree(Tool& tool) {
   AddBalancerCommands(*root, tool);
   AddCommandCommands(*root, tool);
   AddFindingCommands(*root, tool);
+  AddOverviewCommands(*root, tool);
+  AddDoctorCommands(*root, tool);
   AddNodeCommands(*root, tool);
+  AddAuthorityCommands(*root, tool);
+  AddAlarmCommands(*root, tool);
   AddEventCommands(*root, tool);
+  AddAuditCommands(*root, tool);
+  AddKeyCommands(*root, tool);
+  AddWebhookCommands(*root, tool);
+  AddAdministratorCommands(*root, tool);
   AddCompletionCommands(*root, tool);
+  AddManCommands(*root, tool);
+  AddWatch(*root, tool);
   return root;
 }
 
 namespace {
+
+void ReadVariable(const char* name, std::string& value) {
+  if (const char* text = std::getenv(name); text != nullptr) value = text;
+}
 
 // Up to the first option without a value, "--note=", which is then refused as such: the parser
 // would take the next word for the value, and "--note= --dry-run" would act.
@@ -195,6 +260,10 @@ std::vector<std::string> UpToAnEmptyValue(std::vector<std::string> words) {
 int RunTool(Tool& tool, const std::vector<std::string>& words) {
   const char* socket = std::getenv("HOSTQ_SOCKET");
   if (socket != nullptr && *socket != '\0') tool.socket = SocketPath(socket);
+  ReadVariable("HOSTQ_MANAGER", tool.remote.manager);
+  ReadVariable("HOSTQ_IDENTITY", tool.remote.identity);
+  ReadVariable("HOSTQ_KEY_FILE", tool.remote.key);
+  ReadVariable("HOSTQ_CA_CERT", tool.remote.ca);
   const std::unique_ptr<CLI::App> root = MakeTree(tool);
   // The parser takes words from the end.
   std::vector<std::string> reversed = UpToAnEmptyValue(words);
@@ -211,7 +280,11 @@ int RunTool(Tool& tool, const std::vector<std::string>& words) {
     return FailUsage(tool, *root, error, words);
   }
   HOSTQ_CHECK(tool.action != nullptr);
-  const absl::StatusOr<int> result = tool.action();
+  const absl::Status opened = tool.OpenEndpoint();
+  if (!opened.ok()) return tool.Fail(opened);
+  tool.path = PathOf(Chosen(*root));
+  if (tool.format == Format::kWide) tool.terminal.width = kEveryColumn;
+  const absl::StatusOr<int> result = tool.watch ? Watch(tool) : tool.action();
   const int code = result.ok() ? *result : tool.Fail(result.status());
   if (!tool.Flush()) return tool.Fail(absl::DataLossError("cannot write to standard output"));
   return code;

@@ -29,7 +29,7 @@ class Waiter {
         id_(id),
         timeout_(timeout),
         start_(tool.clock.Monotonic()),
-        redraw_(tool.terminal.interactive && !tool.json) {}
+        redraw_(tool.terminal.interactive && !tool.document()) {}
 
   absl::StatusOr<int> Run();
 
@@ -87,7 +87,7 @@ void Waiter::Show(const v1::Command& command) {
   }
   const std::vector<std::string> changes = DescribeChanges(shown_, command, view);
   EraseBlock();
-  if (!redraw_ && !tool_.json) {
+  if (!redraw_ && !tool_.document()) {
     for (const std::string& line : changes) tool_.Print(line + "\n");
   }
   Announce(command, !changes.empty());
@@ -103,7 +103,7 @@ void Waiter::Show(const v1::Command& command) {
 }
 
 void Waiter::Announce(const v1::Command& command, bool changed) {
-  if (tool_.json || command.state() != v1::Command::ACTIVE) return;
+  if (tool_.document() || command.state() != v1::Command::ACTIVE) return;
   if (!changed && Elapsed() - explained_ < kExplainEvery) return;
   explained_ = Elapsed();
   const auto response = tool_.client().ExplainCommand(id_);
@@ -150,13 +150,13 @@ absl::StatusOr<int> Waiter::Run() {
     absl::StatusOr<std::optional<v1::Command>> command = Look();
     if (!command.ok()) return command.status();
     if (*command) {
-      if (!tool_.json) Show(**command);
+      if (!tool_.document()) Show(**command);
       shown_ = **command;
     }
     const bool finished = shown_.state() != v1::Command::ACTIVE;
     if (finished || Elapsed() >= timeout_) {
-      if (tool_.json) {
-        tool_.PrintJson(shown_);
+      if (tool_.document()) {
+        tool_.PrintDocument(shown_);
       } else {
         tool_.Print(finished ? RenderSummary(shown_, MakeView(tool_))
                              : RenderTimeout(shown_, timeout_));

@@ -112,6 +112,36 @@ Colour ColourOf(const v1::Node& node) {
   }
 }
 
+std::string StateText(v1::PreflightCheck::Status status) {
+  switch (status) {
+    case v1::PreflightCheck::OK:
+      return "ok";
+    case v1::PreflightCheck::WARNING:
+      return "warn";
+    case v1::PreflightCheck::FAILED:
+      return "FAIL";
+    case v1::PreflightCheck::SKIPPED:
+      return "skip";
+    default:
+      return "?";
+  }
+}
+
+Colour ColourOf(v1::PreflightCheck::Status status) {
+  switch (status) {
+    case v1::PreflightCheck::OK:
+      return Colour::kGreen;
+    case v1::PreflightCheck::WARNING:
+      return Colour::kYellow;
+    case v1::PreflightCheck::FAILED:
+      return Colour::kRed;
+    case v1::PreflightCheck::SKIPPED:
+      return Colour::kDim;
+    default:
+      return Colour::kNone;
+  }
+}
+
 std::string RolesText(const v1::Node& node) {
   return absl::StrJoin(node.roles(), ",", [](std::string* out, int role) {
     absl::StrAppend(
@@ -231,6 +261,11 @@ std::optional<absl::Time> ParseWhen(absl::string_view text, absl::Time now) {
   const absl::Time last = absl::FromUnixSeconds(253'402'300'799);
   if (time <= absl::UnixEpoch() || time > last) return std::nullopt;
   return time;
+}
+
+std::optional<absl::Time> ParsePast(absl::string_view text, absl::Time now) {
+  const auto span = ParseSpan(text);
+  return span ? std::max(now - *span, absl::UnixEpoch()) : ParseWhen(text, now);
 }
 
 }  // namespace hostq::cli

@@ -36,6 +36,9 @@ std::string StateText(const v1::Command& command);
 Colour ColourOf(const v1::Command& command);
 std::string StateText(const v1::Node& node);
 Colour ColourOf(const v1::Node& node);
+// "ok", "warn", "FAIL", "skip".
+std::string StateText(v1::PreflightCheck::Status status);
+Colour ColourOf(v1::PreflightCheck::Status status);
 // "app, storage".
 std::string RolesText(const v1::Node& node);
 // "2 of 3 tasks finished".
@@ -58,5 +61,7 @@ std::string OwnerText(v1::Finding::Owner owner, absl::string_view node);
 std::optional<absl::Duration> ParseSpan(absl::string_view text);
 // A span from now, or a time as in RFC 3339 ("2026-12-24T18:00:00Z").
 std::optional<absl::Time> ParseWhen(absl::string_view text, absl::Time now);
+// The same, and a span is so long ago.
+std::optional<absl::Time> ParsePast(absl::string_view text, absl::Time now);
 
 }  // namespace hostq::cli

@@ -18,6 +18,9 @@ constexpr char kShare[] = "share";
 constexpr char kAddress[] = "address";
 constexpr char kToken[] = "token";
 constexpr char kPause[] = "pause";
+constexpr char kAlarm[] = "alarm";
+constexpr char kKey[] = "key";
+constexpr char kAdministrator[] = "administrator";
 constexpr char kCluster[] = "cluster";
 constexpr char kCounters[] = "counters";
 constexpr char kBalancing[] = "balancing";
@@ -106,6 +109,18 @@ absl::Status Cluster::LoadRow(const ResourceChange& row) {
         row, [](const storage::v1::Token& token) { return token.id(); }, tokens_);
   }
   if (row.kind == kPause) return LoadInto(row, PauseRowKey, pauses_);
+  if (row.kind == kAlarm) {
+    return LoadInto(
+        row, [](const storage::v1::Alarm& alarm) { return alarm.subject(); }, alarms_);
+  }
+  if (row.kind == kKey) {
+    return LoadInto(
+        row, [](const storage::v1::ApiKey& key) { return key.id(); }, keys_);
+  }
+  if (row.kind == kAdministrator) {
+    return LoadInto(
+        row, [](const storage::v1::Administrator& each) { return each.name(); }, administrators_);
+  }
   if (row.kind == kCluster && row.key == kCounters) {
     if (counters_.ParseFromString(*row.data)) return absl::OkStatus();
     return Unreadable(row, "cannot be read");
@@ -114,6 +129,10 @@ absl::Status Cluster::LoadRow(const ResourceChange& row) {
     if (balancing_.ParseFromString(*row.data)) return absl::OkStatus();
     return Unreadable(row, "cannot be read");
   }
+  HOSTQ_ASSIGN_OR_RETURN(const bool webhook, webhooks_.Load(row));
+  if (webhook) return absl::OkStatus();
+  HOSTQ_ASSIGN_OR_RETURN(const bool notice, notices_.Load(row));
+  if (notice) return absl::OkStatus();
   return Unreadable(row, "is of a kind that this version does not know");
 }
 
@@ -152,6 +171,21 @@ void Cluster::Put(storage::v1::Token row, ChangeSet& changes) {
 void Cluster::Put(storage::v1::Pause row, ChangeSet& changes) {
   std::string key = PauseRowKey(row);
   StoreRow(kPause, std::move(key), std::move(row), pauses_, changes);
+}
+
+void Cluster::Put(storage::v1::Alarm row, ChangeSet& changes) {
+  std::string key = row.subject();
+  StoreRow(kAlarm, std::move(key), std::move(row), alarms_, changes);
+}
+
+void Cluster::Put(storage::v1::ApiKey row, ChangeSet& changes) {
+  std::string key = row.id();
+  StoreRow(kKey, std::move(key), std::move(row), keys_, changes);
+}
+
+void Cluster::Put(storage::v1::Administrator row, ChangeSet& changes) {
+  std::string key = row.name();
+  StoreRow(kAdministrator, std::move(key), std::move(row), administrators_, changes);
 }
 
 void Cluster::PutCounters(ChangeSet& changes) {
@@ -208,7 +242,17 @@ void Cluster::ErasePause(const std::string& key, ChangeSet& changes) {
   pauses_.erase(key);
 }
 
-// Plans change neither tokens nor pauses, and add or remove no node.
+void Cluster::EraseAlarm(const std::string& subject, ChangeSet& changes) {
+  changes.resources.push_back({kAlarm, subject, std::nullopt});
+  alarms_.erase(subject);
+}
+
+void Cluster::EraseKey(const std::string& id, ChangeSet& changes) {
+  changes.resources.push_back({kKey, id, std::nullopt});
+  keys_.erase(id);
+}
+
+// Plans change neither tokens nor pauses nor alarms, and add or remove no node.
 void Cluster::Remember(const char* kind, const std::string& key) {
   if (before_ == nullptr) return;
   if (kind == kNode) {
@@ -316,6 +360,11 @@ std::vector<ResourceChange> Cluster::Rows() const {
   AddRows(kAddress, addresses_, rows);
   AddRows(kToken, tokens_, rows);
   AddRows(kPause, pauses_, rows);
+  AddRows(kAlarm, alarms_, rows);
+  AddRows(kKey, keys_, rows);
+  AddRows(kAdministrator, administrators_, rows);
+  webhooks_.AddRows(rows);
+  notices_.AddRows(rows);
   const std::string counters = counters_.SerializeAsString();
   if (!counters.empty()) rows.push_back({kCluster, kCounters, counters});
   const std::string balancing = balancing_.SerializeAsString();

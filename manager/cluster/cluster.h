@@ -20,7 +20,10 @@
 #include "hostq/v1/command.pb.h"
 #include "hostq/v1/node.pb.h"
 #include "hostq/v1/node_service.pb.h"
+#include "manager/cluster/notice_rows.h"
+#include "manager/cluster/webhooks.h"
 #include "manager/domain/plan.h"
+#include "manager/domain/shown_certificate.h"
 #include "manager/engine/engine.h"
 
 namespace hostq::manager {
@@ -51,6 +54,8 @@ class Cluster final : public Resources {
     uint64_t revision_floor = 0;
     // Of the manager's machine, as nodes tell theirs: "debian 12", "x86_64". Empty: not known.
     std::string os, machine;
+    // The nodes' certificates come from outside: the first session of a node with one joins it.
+    bool outside_certificates = false;
   };
 
   // `rows` are those of the store. Errors: INVALID_ARGUMENT (options), DATA_LOSS (a row that cannot
@@ -64,8 +69,10 @@ class Cluster final : public Resources {
   // desired state has changed. See docs/reference/kinds.md for each kind.
   // Errors: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION and (no uid left)
   // RESOURCE_EXHAUSTED, each with a reason.
+  // An account that it creates is that of the API key `key_id` (empty: of none).
   absl::StatusOr<PlannedCommand> Plan(const v1::CommandSpec& spec,
-                                      absl::Span<const std::string> nodes, const Now& now);
+                                      absl::Span<const std::string> nodes, const Now& now,
+                                      absl::string_view key_id = {});
 
   // The same, and the desired state is as it was: what would be planned.
   absl::StatusOr<PlannedCommand> TryPlan(const v1::CommandSpec& spec,
@@ -92,7 +99,8 @@ class Cluster final : public Resources {
                                     const storage::v1::Token& token, absl::string_view actor,
                                     const Now& now);
   // A token with which a node that has joined joins again, with another key; then its certificates
-  // of before are void. Errors: NOT_FOUND; those of PutToken.
+  // of before are void, and a ban has ended. If certificates come from outside, they are void at
+  // once, and a ban is to be lifted. Errors: NOT_FOUND; those of PutToken.
   absl::StatusOr<ChangeSet> RejoinNode(absl::string_view name, const storage::v1::Token& token,
                                        absl::string_view actor);
   // Its tokens and certificates are void. `unfinished_tasks` is how many the queue has for it.
@@ -108,12 +116,49 @@ class Cluster final : public Resources {
   absl::StatusOr<ChangeSet> ResumeNode(absl::string_view name, absl::string_view actor);
   // The node is no target of new commands and gets no tasks. Errors: NOT_FOUND.
   absl::StatusOr<ChangeSet> DrainNode(absl::string_view name);
-  // A certificate was issued to the node; with the first one of an incarnation it has joined, and
-  // must pass a preflight. Errors: NOT_FOUND, FAILED_PRECONDITION (TOKEN_INVALID: the incarnation
-  // is an old one).
-  absl::StatusOr<ChangeSet> NodeJoined(absl::string_view name, int64_t incarnation,
-                                       absl::string_view serial, absl::Time expire_time,
-                                       const Now& now);
+  // A certificate was issued to the node for its token; with the first one of an incarnation it has
+  // joined, and must pass a preflight. Errors: NOT_FOUND, FAILED_PRECONDITION (TOKEN_INVALID: the
+  // incarnation is an old one), PERMISSION_DENIED (NODE_BANNED: and its token is of before). By a
+  // token that was made while it was banned, the ban ends.
+  absl::StatusOr<ChangeSet> NodeJoined(const ShownCertificate& issued, const Now& now);
+
+  // --- nodes' certificates: certificates.cc ---
+  // Of each node two count: the one that it uses, and the one that was issued since, which takes
+  // the other's place at its first use.
+  // Whether somebody who shows this certificate is the node. Errors: PERMISSION_DENIED
+  // (NOT_AUTHORIZED: no such node, or an earlier incarnation; NODE_BANNED; CERTIFICATE_SUPERSEDED:
+  // a newer one was used).
+  absl::Status CheckShown(const ShownCertificate& shown) const;
+  // It was used, from `source`: it is the current one from now on. One that is not known, but newer
+  // than those that are, is taken over, with an alarm: the manager was restored from a backup, or
+  // somebody has the authority's key, which cannot be told apart here. No change if it is the
+  // current one. Errors: as CheckShown.
+  absl::StatusOr<ChangeSet> CertificateUsed(const ShownCertificate& shown, absl::string_view source,
+                                            const Now& now);
+  // Another one was issued, which counts from now on. Errors: PERMISSION_DENIED (NOT_AUTHORIZED,
+  // NODE_BANNED).
+  absl::StatusOr<ChangeSet> CertificateIssued(const ShownCertificate& issued);
+  // No session and no certificate until the ban is lifted, or the node has joined anew by a token
+  // that was made since; its tokens are void. Errors: NOT_FOUND, INVALID_ARGUMENT (no note, or
+  // longer than 500 characters).
+  absl::StatusOr<ChangeSet> BanNode(absl::string_view name, absl::string_view note,
+                                    absl::string_view actor, const Now& now);
+  // Its certificates of before are good again. No change if it is not banned. Errors: NOT_FOUND.
+  absl::StatusOr<ChangeSet> UnbanNode(absl::string_view name, absl::string_view actor);
+  // For an hour it may renew a certificate that has expired for however long; clears its alarm.
+  // Errors: NOT_FOUND, FAILED_PRECONDITION (NODE_BANNED, NODE_NOT_JOINED, NO_BUILT_IN_AUTHORITY).
+  absl::StatusOr<ChangeSet> ApproveNode(absl::string_view name, absl::string_view actor,
+                                        const Now& now);
+  bool IsApproved(absl::string_view name, const Now& now) const;
+  // It asked for a certificate after the time of grace: an alarm.
+  ChangeSet WantApproval(absl::string_view name, absl::string_view message,
+                         absl::string_view source, const Now& now);
+  // The authorities that the agent of this incarnation trusts. No change: known already.
+  ChangeSet NodeTrusts(absl::string_view name, int64_t incarnation, std::vector<std::string> pins);
+  // Joined nodes, not banned, that did not say that they trust the authority; whose certificate
+  // another one signed.
+  std::vector<std::string> NodesNotTrusting(absl::string_view pin) const;
+  std::vector<std::string> NodesNotSignedBy(absl::string_view pin) const;
 
   // --- pauses of kinds and resource keys ---
   // Again for what is paused already: the newer note holds. Errors: INVALID_ARGUMENT (no such kind;
@@ -124,6 +169,60 @@ class Cluster final : public Resources {
   absl::StatusOr<ChangeSet> ResumeCommands(const PauseKey& what, absl::string_view actor);
   // For Engine::Start.
   std::map<PauseKey, Pause> Pauses() const;
+
+  // --- alarms ---
+  // Something that an administrator should look into. `subject` names it ("token/web1"); again for
+  // one that is not cleared: it is counted, and stored at most once a second. `node` may be empty.
+  // Of "source/ADDRESS" there are at most 100; "source/various" stands for all others.
+  ChangeSet RaiseAlarm(absl::string_view subject, Reason reason, absl::string_view node,
+                       absl::string_view message, absl::string_view source, const Now& now);
+  // Errors: NOT_FOUND (UNKNOWN_ALARM).
+  absl::StatusOr<ChangeSet> ClearAlarm(absl::string_view subject, absl::string_view actor);
+  const std::map<std::string, storage::v1::Alarm, std::less<>>& alarms() const { return alarms_; }
+
+  // --- API keys and administrators (principals.cc) ---
+  // By name; of revoked ones the one revoked last. Null: none.
+  const storage::v1::ApiKey* FindKey(absl::string_view name) const;
+  // By id.
+  const std::map<std::string, storage::v1::ApiKey, std::less<>>& keys() const { return keys_; }
+  // `row`: all but who made it and when; what its scopes and ranges say is the caller's matter.
+  // Errors: INVALID_ARGUMENT (name), ALREADY_EXISTS (KEY_EXISTS), RESOURCE_EXHAUSTED
+  // (KEY_LIMIT_REACHED).
+  absl::StatusOr<ChangeSet> AddKey(storage::v1::ApiKey row, absl::string_view actor,
+                                   const Now& now);
+  // The newest secret of before ends after `keep`, older ones at once.
+  // Errors: NOT_FOUND (UNKNOWN_KEY), FAILED_PRECONDITION (KEY_EXPIRED).
+  absl::StatusOr<ChangeSet> RotateKey(absl::string_view name, storage::v1::ApiSecret secret,
+                                      absl::Duration keep, const Now& now);
+  // No change if it is revoked. Errors: NOT_FOUND (UNKNOWN_KEY), INVALID_ARGUMENT (note).
+  absl::StatusOr<ChangeSet> RevokeKey(absl::string_view name, absl::string_view note,
+                                      absl::string_view actor, const Now& now);
+  // No change if there is no such id.
+  ChangeSet KeyUsed(absl::string_view id, absl::string_view source, absl::Time time);
+  const std::map<std::string, storage::v1::Administrator, std::less<>>& administrators() const {
+    return administrators_;
+  }
+  // Null: none.
+  const storage::v1::Administrator* FindAdministrator(absl::string_view name) const;
+  // Whether it can be added, or (`replace`) its certificate replaced. Errors: INVALID_ARGUMENT
+  // (name), ALREADY_EXISTS (ADMINISTRATOR_EXISTS: has a valid certificate), NOT_FOUND
+  // (UNKNOWN_ADMINISTRATOR: nothing to replace), RESOURCE_EXHAUSTED (KEY_LIMIT_REACHED).
+  absl::Status CheckNewAdministrator(absl::string_view name, bool replace, const Now& now) const;
+  // Whose certificate counts at `now` and is not of the authority with this pin.
+  std::vector<std::string> AdministratorsNotSignedBy(absl::string_view pin, absl::Time now) const;
+  // The same.
+  absl::StatusOr<ChangeSet> AddAdministrator(absl::string_view name,
+                                             storage::v1::AdministratorCertificate certificate,
+                                             bool replace, absl::string_view actor, const Now& now);
+  // No change if it is revoked. Errors: NOT_FOUND (UNKNOWN_ADMINISTRATOR), INVALID_ARGUMENT (note).
+  absl::StatusOr<ChangeSet> RevokeAdministrator(absl::string_view name, absl::string_view note,
+                                                absl::string_view actor, const Now& now);
+
+  // --- webhooks, and what was told of stuck work ---
+  Webhooks& webhooks() { return webhooks_; }
+  const Webhooks& webhooks() const { return webhooks_; }
+  NoticeRows& notices() { return notices_; }
+  const NoticeRows& notices() const { return notices_; }
 
   // --- join tokens ---
   const storage::v1::Token* FindToken(absl::string_view id) const;
@@ -179,6 +278,9 @@ class Cluster final : public Resources {
   void Put(storage::v1::Address row, ChangeSet& changes);
   void Put(storage::v1::Token row, ChangeSet& changes);
   void Put(storage::v1::Pause row, ChangeSet& changes);
+  void Put(storage::v1::Alarm row, ChangeSet& changes);
+  void Put(storage::v1::ApiKey row, ChangeSet& changes);
+  void Put(storage::v1::Administrator row, ChangeSet& changes);
   void PutCounters(ChangeSet& changes);
   void PutBalancing(ChangeSet& changes);
   void EraseNode(const std::string& name, ChangeSet& changes);
@@ -187,13 +289,20 @@ class Cluster final : public Resources {
   void EraseAddress(const std::string& address, ChangeSet& changes);
   void EraseTokensOf(absl::string_view node, ChangeSet& changes);
   void ErasePause(const std::string& key, ChangeSet& changes);
+  void EraseAlarm(const std::string& subject, ChangeSet& changes);
+  void EraseKey(const std::string& id, ChangeSet& changes);
   // What a node, account, share or address was before it is changed, while a plan is tried.
   void Remember(const char* kind, const std::string& key);
   void TakeBack(const ResourceChange& before);
   void Index(const storage::v1::Account& row, bool add);
 
+  // alarms.cc
+  bool IsOneSourceTooMany(absl::string_view subject) const;
+
   // nodes.cc
   absl::Status CheckNewToken(const storage::v1::Token& token) const;
+  // That the node's `incarnation` was given to.
+  bool HasToken(absl::string_view node, int64_t incarnation) const;
   void ForgetNode(const std::string& name, ChangeSet& changes);
   // On shares, while this is the only storage node; else 0.
   int AccountsOnlyOn(const storage::v1::Node& node) const;
@@ -215,8 +324,8 @@ class Cluster final : public Resources {
   static PlannedCommand Finish(Draft draft);
 
   // plan_account.cc
-  absl::StatusOr<PlannedCommand> PlanCreateAccount(const v1::CreateAccount& request,
-                                                   const Now& now);
+  absl::StatusOr<PlannedCommand> PlanCreateAccount(const v1::CreateAccount& request, const Now& now,
+                                                   absl::string_view key_id);
   absl::StatusOr<PlannedCommand> PlanSuspendAccount(const v1::SuspendAccount& request);
   absl::StatusOr<PlannedCommand> PlanUnsuspendAccount(const v1::UnsuspendAccount& request);
   absl::StatusOr<PlannedCommand> PlanDeleteAccount(const v1::DeleteAccount& request);
@@ -350,6 +459,11 @@ class Cluster final : public Resources {
   std::map<std::string, storage::v1::Address, std::less<>> addresses_;
   std::map<std::string, storage::v1::Token, std::less<>> tokens_;
   std::map<std::string, storage::v1::Pause, std::less<>> pauses_;
+  std::map<std::string, storage::v1::Alarm, std::less<>> alarms_;
+  std::map<std::string, storage::v1::ApiKey, std::less<>> keys_;  // by id
+  std::map<std::string, storage::v1::Administrator, std::less<>> administrators_;
+  Webhooks webhooks_{keys_};
+  NoticeRows notices_;
   storage::v1::Counters counters_;
   storage::v1::Balancing balancing_;
 
@@ -363,6 +477,16 @@ class Cluster final : public Resources {
   // While a plan is tried: rows as they were, the latest change last. Otherwise null.
   std::vector<ResourceChange>* before_ = nullptr;
 };
+
+// PERMISSION_DENIED (NODE_BANNED).
+absl::Status CheckNotBanned(const storage::v1::Node& row);
+// The certificate that the node uses, as far as is known; null: none.
+const storage::v1::Certificate* CertificateOf(const storage::v1::Node& row);
+// What alarms about a node are about: its certificate, renewal, token, itself.
+std::string CertificateSubject(absl::string_view node);
+std::string RenewalSubject(absl::string_view node);
+std::string TokenSubject(absl::string_view node);
+std::string NodeSubject(absl::string_view node);
 
 // Whether there is such a kind of command. INVALID_ARGUMENT (INVALID_ARGUMENT), with the kinds.
 absl::Status CheckKind(absl::string_view kind);

@@ -33,7 +33,6 @@ inline std::string AddressKey(absl::string_view address) {
 }
 
 absl::Status NotFound(Reason reason, absl::string_view message);
-absl::Status Precondition(Reason reason, absl::string_view message);
 // FAILED_PRECONDITION (NO_TARGETS).
 absl::Status NoTargets(absl::string_view wanted, absl::string_view remedy);
 

@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/text.h"
 #include "google/protobuf/util/time_util.h"
+#include "manager/cluster/audit_json.h"
 #include "manager/cluster/draft.h"
 #include "manager/cluster/validate.h"
 
@@ -104,8 +105,14 @@ NodeState Cluster::NodeStateOf(const storage::v1::Node& node) const {
                                    static_cast<Reason>(check.reason()), check.message(),
                                    FromTimestamp(node.node().preflight_time()), check.remedy()});
   }
-  if (!node.certificates().empty()) {
-    state.certificate_expire_time = FromTimestamp(node.certificates().rbegin()->expire_time());
+  if (const storage::v1::Certificate* certificate = CertificateOf(node)) {
+    state.certificate_expire_time = FromTimestamp(certificate->expire_time());
+  }
+  state.banned = node.has_ban();
+  if (state.banned) {
+    state.banned_by = node.ban().actor();
+    state.ban_note = node.ban().note();
+    state.ban_time = FromTimestamp(node.ban().time());
   }
   if (node.manager_address() != options_.agents_address) {
     state.old_manager_address = node.manager_address();
@@ -132,6 +139,9 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
                                " has joined; to join it again: hostq node rejoin ",
                                request.name()));
   }
+  if (old != nullptr && old->has_ban()) {
+    return Precondition(Reason::kNodeBanned, CheckNotBanned(*old).message());
+  }
   HOSTQ_RETURN_IF_ERROR(CheckAddressFree("address", address, request.name()));
   if (!second.empty()) {
     HOSTQ_RETURN_IF_ERROR(CheckAddressFree("second_address", second, request.name()));
@@ -139,11 +149,12 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
   if (roles.count(v1::Node::BALANCER) != 0) {
     HOSTQ_RETURN_IF_ERROR(CheckNoOtherBalancer(request.name()));
   }
-  HOSTQ_RETURN_IF_ERROR(CheckNewToken(token));
+  if (!options_.outside_certificates) HOSTQ_RETURN_IF_ERROR(CheckNewToken(token));
 
   storage::v1::Node row;
   if (old != nullptr) row = *old;
   row.set_draining(false);
+  if (options_.outside_certificates) row.set_least_incarnation(counters_.incarnation() + 1);
   v1::Node& node = *row.mutable_node();
   node.set_name(request.name());
   node.clear_roles();
@@ -156,11 +167,15 @@ absl::StatusOr<ChangeSet> Cluster::AddNode(const v1::CreateNodeRequest& request,
       NodeEvent(EventType::kNodeAdded, request.name(), actor,
                 absl::StrCat(absl::StrJoin(NodeStateOf(row).roles, ", "), " at ", address,
                              old == nullptr ? "" : " (again: new join token)")));
+  if (old != nullptr) changes.before = AuditJsonOf(*old);
+  changes.after = AuditJsonOf(row);
   Put(std::move(row), changes);
-  storage::v1::Token mine = token;
-  mine.set_node(request.name());
-  EraseTokensOf(request.name(), changes);
-  Put(std::move(mine), changes);
+  if (!options_.outside_certificates) {
+    storage::v1::Token mine = token;
+    mine.set_node(request.name());
+    EraseTokensOf(request.name(), changes);
+    Put(std::move(mine), changes);
+  }
   // Its first preflight tries the share already.
   if (roles.count(v1::Node::APP) != 0) Reexport(changes);
   return changes;
@@ -223,6 +238,7 @@ absl::StatusOr<ChangeSet> Cluster::RemoveNode(absl::string_view name, int unfini
   }
   ChangeSet changes;
   const std::string removed(name);
+  changes.before = AuditJsonOf(*FindNode(name));
   changes.removed_nodes.push_back(removed);
   changes.events.push_back(
       NodeEvent(EventType::kNodeRemoved, removed, actor,
@@ -278,6 +294,8 @@ absl::StatusOr<ChangeSet> Cluster::PauseNode(absl::string_view name, absl::strin
   const bool balanced = IsRealServer(row);
   ChangeSet changes;
   changes.events.push_back(NodeEvent(EventType::kNodePaused, name, actor, std::string(note)));
+  changes.before = AuditJsonOf(*old);
+  changes.after = AuditJsonOf(row);
   Put(std::move(row), changes);
   if (drained && balanced) Rebalance(false, changes);
   return changes;
@@ -295,6 +313,8 @@ absl::StatusOr<ChangeSet> Cluster::ResumeNode(absl::string_view name, absl::stri
   const bool undrained = row.node().drained() && IsRealServer(row);
   row.mutable_node()->clear_drained();
   changes.events.push_back(NodeEvent(EventType::kNodeResumed, name, actor, ""));
+  changes.before = AuditJsonOf(*old);
+  changes.after = AuditJsonOf(row);
   Put(std::move(row), changes);
   if (undrained) Rebalance(false, changes);
   return changes;
@@ -311,47 +331,48 @@ absl::StatusOr<ChangeSet> Cluster::DrainNode(absl::string_view name) {
   return changes;
 }
 
-absl::StatusOr<ChangeSet> Cluster::NodeJoined(absl::string_view name, int64_t incarnation,
-                                              absl::string_view serial, absl::Time expire_time,
-                                              const Now& now) {
+absl::StatusOr<ChangeSet> Cluster::NodeJoined(const ShownCertificate& issued, const Now& now) {
+  const absl::string_view name = issued.node;
   const storage::v1::Node* old = FindNode(name);
   if (old == nullptr) return UnknownNode(name);
-  if (incarnation < old->incarnation() || incarnation <= 0) {
+  // A ban made all tokens void: one that is there was made since.
+  if (!HasToken(name, issued.incarnation)) HOSTQ_RETURN_IF_ERROR(CheckNotBanned(*old));
+  if (issued.incarnation < old->incarnation() || issued.incarnation <= 0) {
     return Precondition(Reason::kTokenInvalid,
-                        absl::StrCat("incarnation: ", incarnation, " of node ", name,
+                        absl::StrCat("incarnation: ", issued.incarnation, " of node ", name,
                                      " is not the present one, ", old->incarnation()));
   }
-  storage::v1::Node row = *old;
-  ChangeSet changes;
-  const bool joined = !HasJoined(*old) || incarnation > old->incarnation();
+  const bool joined = !HasJoined(*old) || issued.incarnation > old->incarnation();
+  // The certificates of before are void from here on, and so is the ban.
+  HOSTQ_ASSIGN_OR_RETURN(ChangeSet changes, UnbanNode(name, absl::StrCat("node/", name)));
+  storage::v1::Node row = *FindNode(name);
   if (joined) {
     // A node that joins again goes on serving meanwhile.
     if (IsRealServer(row) && !row.has_weight()) row.set_weight(1);
-    row.set_incarnation(incarnation);
+    row.set_incarnation(issued.incarnation);
     row.set_admitted(false);
     row.clear_certificates();
+    row.clear_current();
+    row.clear_trusts();
     row.mutable_node()->clear_checks();
     row.mutable_node()->clear_preflight_time();
     *row.mutable_node()->mutable_join_time() = ToTimestamp(now.wall);
     changes.events.push_back(NodeEvent(EventType::kNodeJoined, name, absl::StrCat("node/", name),
-                                       absl::StrCat("certificate ", serial)));
+                                       absl::StrCat("certificate ", issued.serial)));
   }
-  storage::v1::Node kept = row;
-  kept.clear_certificates();
-  for (const storage::v1::Certificate& certificate : row.certificates()) {
-    if (FromTimestamp(certificate.expire_time()) > now.wall && certificate.serial() != serial) {
-      *kept.add_certificates() = certificate;
-    }
-  }
-  storage::v1::Certificate& certificate = *kept.add_certificates();
-  certificate.set_serial(std::string(serial));
-  *certificate.mutable_expire_time() = ToTimestamp(expire_time);
-  kept.set_manager_address(options_.agents_address);
-  if (incarnation > counters_.incarnation()) {
-    counters_.set_incarnation(incarnation);
+  storage::v1::Certificate& next = *row.mutable_next();
+  next.set_serial(issued.serial);
+  *next.mutable_start_time() = ToTimestamp(issued.not_before);
+  *next.mutable_expire_time() = ToTimestamp(issued.not_after);
+  next.set_authority(issued.authority);
+  row.set_manager_address(options_.agents_address);
+  if (issued.incarnation > counters_.incarnation()) {
+    counters_.set_incarnation(issued.incarnation);
     PutCounters(changes);
   }
-  Put(std::move(kept), changes);
+  changes.after = absl::StrCat("{\"incarnation\":", issued.incarnation, ",\"certificate\":\"",
+                               issued.serial, "\",\"node\":", AuditJsonOf(row), "}");
+  Put(std::move(row), changes);
   if (joined) BringUp(std::string(name), changes);
   return changes;
 }
@@ -361,11 +382,23 @@ absl::StatusOr<ChangeSet> Cluster::RejoinNode(absl::string_view name,
                                               absl::string_view actor) {
   const storage::v1::Node* node = FindNode(name);
   if (node == nullptr) return UnknownNode(name);
-  storage::v1::Token mine = token;
-  mine.set_node(std::string(name));
-  HOSTQ_ASSIGN_OR_RETURN(ChangeSet changes, PutToken(mine));
+  ChangeSet changes;
+  if (options_.outside_certificates) {
+    storage::v1::Node row = *node;
+    row.set_least_incarnation(std::max(counters_.incarnation(), node->least_incarnation()) + 1);
+    Put(std::move(row), changes);
+  } else {
+    storage::v1::Token mine = token;
+    mine.set_node(std::string(name));
+    HOSTQ_ASSIGN_OR_RETURN(changes, PutToken(mine));
+  }
   changes.events.push_back(
       NodeEvent(EventType::kNodeAdded, name, actor, "may join again: new join token"));
+  changes.before = AuditJsonOf(*node);
+  changes.after = absl::StrCat(
+      "{\"token_expire_time\":\"",
+      absl::FormatTime(absl::RFC3339_sec, FromTimestamp(token.expire_time()), absl::UTCTimeZone()),
+      "\"}");
   return changes;
 }
 
@@ -379,12 +412,19 @@ absl::Status Cluster::CheckNewToken(const storage::v1::Token& token) const {
 }
 
 absl::StatusOr<ChangeSet> Cluster::PutToken(const storage::v1::Token& token) {
-  if (FindNode(token.node()) == nullptr) return UnknownNode(token.node());
+  const storage::v1::Node* node = FindNode(token.node());
+  if (node == nullptr) return UnknownNode(token.node());
   HOSTQ_RETURN_IF_ERROR(CheckNewToken(token));
   ChangeSet changes;
   EraseTokensOf(token.node(), changes);
   Put(token, changes);
   return changes;
+}
+
+bool Cluster::HasToken(absl::string_view node, int64_t incarnation) const {
+  return absl::c_any_of(tokens_, [&](const auto& entry) {
+    return entry.second.node() == node && entry.second.incarnation() == incarnation;
+  });
 }
 
 absl::StatusOr<ChangeSet> Cluster::BindToken(absl::string_view id, absl::string_view key_hash,

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "manager/cluster/audit_json.h"
 #include "manager/cluster/draft.h"
 #include "manager/cluster/validate.h"
 
@@ -88,6 +89,10 @@ absl::StatusOr<ChangeSet> Cluster::PauseCommands(const PauseKey& what, absl::str
   ChangeSet changes;
   changes.pauses.emplace_back(what, Pause{row.actor(), row.note(), now.wall});
   changes.events.push_back(PauseEvent(EventType::kPaused, what, actor, note));
+  if (const auto old = pauses_.find(PauseRowKey(row)); old != pauses_.end()) {
+    changes.before = AuditJsonOf(old->second);
+  }
+  changes.after = AuditJsonOf(row);
   Put(std::move(row), changes);
   return changes;
 }
@@ -96,7 +101,9 @@ absl::StatusOr<ChangeSet> Cluster::ResumeCommands(const PauseKey& what, absl::st
   HOSTQ_RETURN_IF_ERROR(CheckWhat(what));
   ChangeSet changes;
   const std::string key = PauseRowKey(RowOf(what));
-  if (pauses_.count(key) == 0) return changes;
+  const auto old = pauses_.find(key);
+  if (old == pauses_.end()) return changes;
+  changes.before = AuditJsonOf(old->second);
   changes.pauses.emplace_back(what, std::nullopt);
   changes.events.push_back(PauseEvent(EventType::kResumed, what, actor, ""));
   ErasePause(key, changes);

@@ -75,7 +75,8 @@ RetryRules RetryRulesOf(v1::CommandSpec::KindCase kind) {
 }  // namespace
 
 absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
-                                             absl::Span<const std::string> nodes, const Now& now) {
+                                             absl::Span<const std::string> nodes, const Now& now,
+                                             absl::string_view key_id) {
   const v1::CommandSpec::KindCase kind = spec.kind_case();
   if (kind != v1::CommandSpec::KIND_NOT_SET && !TakesNodes(kind) && !nodes.empty()) {
     const bool of_role =
@@ -88,7 +89,7 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
   }
   switch (kind) {
     case v1::CommandSpec::kCreateAccount:
-      return PlanCreateAccount(spec.create_account(), now);
+      return PlanCreateAccount(spec.create_account(), now, key_id);
     case v1::CommandSpec::kSuspendAccount:
       return PlanSuspendAccount(spec.suspend_account());
     case v1::CommandSpec::kUnsuspendAccount:
@@ -209,10 +210,6 @@ absl::StatusOr<std::vector<PlannedTask>> Cluster::AccountTasks(Order order) cons
 
 absl::Status NotFound(Reason reason, absl::string_view message) {
   return MakeError(absl::StatusCode::kNotFound, reason, message);
-}
-
-absl::Status Precondition(Reason reason, absl::string_view message) {
-  return MakeError(absl::StatusCode::kFailedPrecondition, reason, message);
 }
 
 absl::Status NoTargets(absl::string_view wanted, absl::string_view remedy) {

@@ -119,7 +119,8 @@ agent::v1::Account Cluster::WorkOf(const storage::v1::Account& row) const {
 }
 
 absl::StatusOr<PlannedCommand> Cluster::PlanCreateAccount(const v1::CreateAccount& request,
-                                                          const Now& now) {
+                                                          const Now& now,
+                                                          absl::string_view key_id) {
   HOSTQ_ASSIGN_OR_RETURN(const std::string domain, NormalDomain("domain", request.domain()));
   HOSTQ_RETURN_IF_ERROR(CheckUserName("user", request.user()));
   HOSTQ_ASSIGN_OR_RETURN(const std::string address, TakeAddress(request.address()));
@@ -161,6 +162,7 @@ absl::StatusOr<PlannedCommand> Cluster::PlanCreateAccount(const v1::CreateAccoun
   *account.mutable_create_time() = ToTimestamp(now.wall);
   account.set_generation(counters_.generation() + 1);
   row.set_applied_quota_bytes(quota);
+  row.set_key_id(std::string(key_id));
   if (share != nullptr) row.set_share(share->share().name());
 
   draft.resource_key = AccountKey(domain);

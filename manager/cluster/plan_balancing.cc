@@ -81,7 +81,7 @@ std::vector<v1::RealServer> Cluster::RealServers() const {
     server.set_node(name);
     for (const std::string& address : AddressesOf(row.node())) server.add_addresses(address);
     const uint32_t weight = row.has_weight() ? row.weight() : 1;
-    server.set_weight(row.node().drained() ? 0 : weight);
+    server.set_weight(row.node().drained() || row.has_ban() ? 0 : weight);
   }
   return servers;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "manager/domain/audit.h"
 #include "manager/domain/plan.h"
 #include "manager/domain/types.h"
 
@@ -50,8 +51,9 @@ struct SetTerm {
   uint64_t term = 0;
 };
 
+// An AuditEntry gets its sequence and hash from the store.
 using Mutation = std::variant<InsertCommand, UpdateTask, FinishCommand, InsertAttempt, InsertOrphan,
-                              ResourceChange, Event, SetTerm>;
+                              ResourceChange, Event, SetTerm, AuditEntry>;
 
 // --- effects: what leaves the manager after the commit that justifies it ---
 
@@ -62,6 +64,7 @@ struct SendAssign {
   std::string kind;
   std::string resource_key;
   std::string work;
+  std::string traceparent;  // the command's
   std::vector<std::string> roles;
   absl::Duration timeout;
   absl::Duration start_within = absl::InfiniteDuration();

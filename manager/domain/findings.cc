@@ -291,6 +291,14 @@ class Explainer {
     Is(absence.reason, true, absl::StrCat(absence.summary, "; ", what));
   }
 
+  void Banned(absl::string_view what) {
+    finding_.since = node_->ban_time;
+    finding_.evidence["banned_by"] = node_->banned_by;
+    Is(Reason::kNodeBanned, true,
+       absl::StrCat("node ", task_.node, " was banned by ", node_->banned_by, ": ", node_->ban_note,
+                    "; ", what));
+  }
+
   void Queued() {
     if (const Where waits = WaitsFor(queue_, command_, task_); waits.task != nullptr) {
       return Waits(waits);
@@ -315,6 +323,7 @@ class Explainer {
       return Is(Reason::kNodeNotJoined, true,
                 absl::StrCat("node ", task_.node, " has been added but has never joined"));
     }
+    if (node_->banned) return Banned("the task waits at the manager");
     if (!node_->connected()) return Offline("the task waits at the manager");
     if (node_->cloned) {
       finding_.since = node_->cloned_since;
@@ -430,13 +439,14 @@ class Explainer {
 
   void InFlight() {
     if (node_ != nullptr && !node_->connected()) {
-      return Offline(
+      const std::string what =
           absl::StrCat(task_.phase == Phase::kLeased
                            ? "it was sent, and the node has not confirmed that it has it"
                            : "it has the task; what became of it is known when it is back",
                        task_.cancel_requested()
                            ? "; cancellation was asked for, and the node answers when it is back"
-                           : ""));
+                           : "");
+      return node_->banned ? Banned(what) : Offline(what);
     }
     if (task_.wedged) {
       finding_.evidence = task_.evidence;
@@ -573,6 +583,11 @@ std::vector<Finding> ExplainNodes(const Queue& queue, const Now& now,
           absl::StrCat("node ", name,
                        " has passed its preflight and does not have all accounts; "
                        "balancers send it nothing"));
+    }
+    if (node.banned) {
+      add(name, Reason::kNodeBanned, node.ban_time, {{"banned_by", node.banned_by}},
+          absl::StrCat("node ", name, " was banned by ", node.banned_by, ": ", node.ban_note));
+      continue;
     }
     if (!node.connected()) {
       // One that is paused may be away on purpose.

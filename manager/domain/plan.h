@@ -34,6 +34,9 @@ struct ChangeSet {
   std::vector<Event> events;
   // What follows from them, as the manager's own; their own changes are among `resources`.
   std::vector<PlannedCommand> commands;
+  // What is changed as it was and as it is, in JSON, for the audit. Optional; without secrets.
+  std::string before;
+  std::string after;
 };
 
 struct PlannedTask {

@@ -9,8 +9,6 @@
 namespace hostq::manager {
 namespace {
 
-constexpr absl::string_view kManager = "manager";
-
 absl::Status UnknownCommand(CommandId id) {
   return MakeError(absl::StatusCode::kNotFound, Reason::kUnknownCommand,
                    absl::StrCat("there is no unfinished command ", FormatId(id)));
@@ -50,6 +48,21 @@ const NodeState* Queue::FindNode(absl::string_view name) const {
 
 NodeState* Queue::MutableNode(absl::string_view name) {
   return const_cast<NodeState*>(std::as_const(*this).FindNode(name));
+}
+
+size_t Queue::UnfinishedOf(absl::string_view actor, absl::Time since) {
+  const auto found = unfinished_.find(actor);
+  if (found == unfinished_.end()) return 0;
+  Unfinished& mine = found->second;
+  if (mine.since != since) {  // once for each key of this name
+    mine.since = since;
+    mine.before = static_cast<size_t>(
+        std::count_if(commands_.begin(), commands_.end(), [&](const auto& entry) {
+          const Command& command = entry.second;
+          return command.part_of == 0 && command.actor == actor && command.create_time < since;
+        }));
+  }
+  return mine.count - mine.before;
 }
 
 const Command* Queue::FindRequest(absl::string_view request_id) const {
@@ -92,9 +105,11 @@ void Queue::Load(Command command, const Now& now) {
   Delay(loaded, now);
   if (loaded.part_of != 0) parts_[loaded.part_of].emplace(loaded.part_stage, id);
   if (!loaded.request_id.empty()) requests_[loaded.request_id] = id;
+  if (loaded.part_of == 0) ++unfinished_[loaded.actor].count;
   if (loaded.not_after != absl::InfiniteFuture()) expiries_.emplace(loaded.not_after, id);
   for (Task& task : loaded.tasks) {
     task.phase_monotonic = task.progress_monotonic = task.cancel_monotonic = now.monotonic;
+    task.queued_monotonic = now.monotonic;
     if (!task.live()) continue;
     UpdateAiling({&loaded, &task}, now);
     ++live_tasks_;
@@ -130,6 +145,10 @@ void Queue::SetNode(const NodeState& node, const Now& now, Changes& out) {
   mine.paused_by = node.paused_by;
   mine.pause_note = node.pause_note;
   mine.pause_time = node.pause_time;
+  mine.banned = node.banned;
+  mine.banned_by = node.banned_by;
+  mine.ban_note = node.ban_note;
+  mine.ban_time = node.ban_time;
   if (!mine.connected()) mine.certificate_expire_time = node.certificate_expire_time;
   mine.old_manager_address = node.old_manager_address;
   dirty_.insert(node.name);
@@ -251,10 +270,12 @@ void Queue::Submit(Command command, const Now& now, Changes& out) {
   Command& mine = commands_[id] = std::move(command);
   for (Task& task : mine.tasks) {
     task.phase_time = now.wall;
-    task.phase_monotonic = task.progress_monotonic = now.monotonic;
+    task.phase_monotonic = task.queued_monotonic = task.progress_monotonic = now.monotonic;
   }
+  ++stats_.commands;
   live_tasks_ += mine.tasks.size();
   if (!mine.request_id.empty()) requests_[mine.request_id] = id;
+  if (mine.part_of == 0) ++unfinished_[mine.actor].count;
   if (mine.not_after != absl::InfiniteFuture()) expiries_.emplace(mine.not_after, id);
   Delay(mine, now);
   if (const auto whole = commands_.find(mine.part_of); whole != commands_.end()) {

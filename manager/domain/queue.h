@@ -16,6 +16,7 @@
 #include "common/base/random.h"
 #include "manager/domain/changes.h"
 #include "manager/domain/plan.h"
+#include "manager/domain/queue_stats.h"
 #include "manager/domain/types.h"
 
 namespace hostq::manager {
@@ -196,12 +197,19 @@ class Queue {
   // How late Tick was called, at worst in the last minute.
   absl::Duration lateness(const Now& now) const;
   size_t live_tasks() const { return live_tasks_; }
+  // Commands that somebody submitted, not before `since`, and that have not finished; parts count
+  // with their whole. What somebody of the same name submitted before was another's.
+  size_t UnfinishedOf(absl::string_view actor, absl::Time since = absl::InfinitePast());
   uint64_t term() const { return term_; }
+  const QueueStats& stats() const { return stats_; }
   // Commands that finished since the last call; they are gone from commands() and the caller
   // decides what follows from them.
   std::vector<Command> TakeFinished() { return std::exchange(finished_, {}); }
 
  private:
+  // Who it was, where nobody asked for it.
+  static constexpr absl::string_view kManager = "manager";
+
   // Order is kept per node and resource key: the front may be sent, the rest wait.
   using LaneKey = std::pair<std::string, std::string>;
   struct Ref {
@@ -237,6 +245,8 @@ class Queue {
   // Everything that changes a task ends here: one guarded update and one event.
   void Move(Ref ref, Phase to, absl::string_view actor, const Now& now, Changes& out);
   void Record(Ref ref, const Before& before, absl::string_view actor, const Now& now, Changes& out);
+  // Before the task's times are those of its new phase.
+  void Count(Task& task, Phase before, const Now& now);
   // Ends the task, and with it the command if it was the last one: `ref` is void afterwards.
   void Finish(Ref ref, Outcome outcome, absl::string_view actor, const Now& now, Changes& out);
   // If that was the last of its tasks and parts.
@@ -304,6 +314,14 @@ class Queue {
   absl::flat_hash_map<std::string, CommandId> requests_;
   std::vector<Command> finished_;
   size_t live_tasks_ = 0;
+  QueueStats stats_;
+  // By actor, without parts: all, and those of before the time that was asked for last.
+  struct Unfinished {
+    size_t count = 0;
+    absl::Time since = absl::InfinitePast();
+    size_t before = 0;
+  };
+  absl::flat_hash_map<std::string, Unfinished> unfinished_;
   std::optional<absl::Duration> last_tick_;  // monotonic
   absl::Duration worst_gap_;                 // between two ticks, and when the later one was
   absl::Duration worst_gap_at_;

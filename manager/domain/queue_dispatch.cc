@@ -9,11 +9,6 @@
 // The part of the queue that decides what may be sent, and sends it.
 
 namespace hostq::manager {
-namespace {
-
-constexpr absl::string_view kManager = "manager";
-
-}  // namespace
 
 const Command* Queue::Ahead(const Command& command, absl::string_view node) const {
   const auto lane = lanes_.find({std::string(node), command.resource_key});
@@ -122,6 +117,7 @@ void Queue::Send(Ref ref, NodeState& node, const Now& now, Changes& out) {
                     ref.command->kind,
                     ref.command->resource_key,
                     ref.command->work,
+                    ref.command->traceparent,
                     node.roles,
                     ref.command->timeout};
   if (!task.begun()) {
@@ -134,7 +130,7 @@ void Queue::Send(Ref ref, NodeState& node, const Now& now, Changes& out) {
 }
 
 void Queue::DispatchTo(NodeState& node, const Now& now, Changes& out) {
-  if (!node.connected() || node.cloned || node.paused || node.draining) return;
+  if (!node.connected() || node.cloned || node.paused || node.draining || node.banned) return;
   const auto ready = ready_.find(node.name);
   if (ready == ready_.end()) return;
   // Sending one takes it out, and others of its command with it.

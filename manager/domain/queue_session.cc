@@ -15,8 +15,6 @@
 namespace hostq::manager {
 namespace {
 
-constexpr absl::string_view kManager = "manager";
-
 // A term that a database restored from a backup can be behind: 12 days of a start each second. More
 // is another cluster's, or a mistake that must not use up the terms of this one.
 constexpr uint64_t kMaxTermGap = 1 << 20;
@@ -148,6 +146,7 @@ void Queue::Refused(const Lease& lease, Reason reason, absl::string_view message
   Task& task = *ref.task;
   AddAttempt(ref, reason, message, now, out);
   ++task.refusals;
+  ++stats_.refused_by_node[reason];
   SetTrouble(task, reason, now);
   task.message = std::string(message);
   if (EndIfUnwanted(ref, now, out)) {
@@ -196,6 +195,7 @@ void Queue::Result(const ResultFacts& result, uint64_t session, const Now& now, 
     if (result.started || result.reason != Reason::kInterrupted) Begin(*ref.task, now);
     ref.task->message = result.message;
     ref.task->evidence = result.evidence;
+    ++stats_.failed_attempts[result.reason];
     Fail(ref, result.reason, actor, now, out);
   }
   Dispatch(now, out);

@@ -11,8 +11,6 @@
 namespace hostq::manager {
 namespace {
 
-constexpr absl::string_view kManager = "manager";
-
 CommandState StateOf(const Command& command) {
   const auto any_part = [&](CommandState state) { return command.parts.contains(state); };
   const auto any_task = [&](Outcome outcome) {
@@ -66,6 +64,7 @@ void Queue::Record(Ref ref, const Before& before, absl::string_view actor, const
     wakes_.erase({task.wake_monotonic, {ref.command->id, task.node}});
     task.next_attempt_time = absl::InfiniteFuture();
   }
+  Count(task, before.phase, now);
   task.phase_time = now.wall;
   task.phase_monotonic = task.progress_monotonic = now.monotonic;
   if (!task.in_flight()) {
@@ -94,6 +93,38 @@ void Queue::Record(Ref ref, const Before& before, absl::string_view actor, const
   // In a careful fan-out the others may have to wait for this one, or no longer.
   if (ref.command->fans_out_slowly()) return UpdateReadyAll(*ref.command);
   UpdateReady(ref);
+}
+
+void Queue::Count(Task& task, Phase before, const Now& now) {
+  const absl::Duration in_phase = now.monotonic - task.phase_monotonic;
+  switch (task.phase) {
+    case Phase::kQueued:
+      task.queued_monotonic = now.monotonic;
+      break;
+    case Phase::kLeased:
+      ++stats_.leases;
+      break;
+    case Phase::kAccepted:
+      if (before == Phase::kLeased) {
+        stats_.schedule_to_accept.Add(now.monotonic - task.queued_monotonic);
+      }
+      break;
+    case Phase::kRunning:
+      // What was accepted may be told together with what was started.
+      if (before == Phase::kLeased) {
+        stats_.schedule_to_accept.Add(now.monotonic - task.queued_monotonic);
+      }
+      if (before == Phase::kAccepted) stats_.accept_to_start.Add(in_phase);
+      break;
+    case Phase::kFinished:
+      ++stats_.finished[static_cast<size_t>(task.outcome)];
+      break;
+    case Phase::kUnknown:
+    case Phase::kBackingOff:
+    case Phase::kParked:
+      break;
+  }
+  if (before == Phase::kRunning && !task.in_flight()) stats_.start_to_finish.Add(in_phase);
 }
 
 // Keeps the tasks that wait for their node's environment to be mended.
@@ -200,6 +231,11 @@ void Queue::FinishCommand(CommandId id, const Now& now, Changes& out) {
   out.mutations.push_back(hostq::manager::FinishCommand{id, command.state, now.wall});
   AddEvent(EventType::kCommandFinished, id, "", kManager, NameOf(command.state), now, out);
   if (!command.request_id.empty()) requests_.erase(command.request_id);
+  if (command.part_of == 0) {
+    const auto mine = unfinished_.find(command.actor);
+    if (command.create_time < mine->second.since) --mine->second.before;
+    if (--mine->second.count == 0) unfinished_.erase(mine);
+  }
   expiries_.erase({command.not_after, id});
   starts_.erase({command.not_before, id});
   finished_.push_back(std::move(command));

@@ -108,6 +108,7 @@ struct Task {
   // What follows is not stored: it is known again after the next hello.
   absl::Time trouble_time = absl::InfinitePast();  // has had no other reason since
   absl::Duration phase_monotonic;                  // when it entered the phase, or was loaded
+  absl::Duration queued_monotonic;                 // when it last became kQueued, or was loaded
   absl::Duration progress_monotonic;               // when the node last said something about it
   absl::Duration wake_monotonic;                   // kBackingOff: when to try again
   std::string step;
@@ -150,6 +151,9 @@ struct Command {
   std::string spec;
   // What the nodes get (serialized hostq.agent.v1.Work): opaque here.
   std::string work;
+  // W3C trace context: as whoever submitted it gave it, or of a trace that begins with the command
+  // (common/base/trace_context.h). Empty: it is from before there was one.
+  std::string traceparent;
   absl::Time create_time;
   absl::Time not_after = absl::InfiniteFuture();
   // Not sent before. It keeps its place: later commands on its key wait for it.
@@ -235,6 +239,10 @@ struct NodeState {
   std::string paused_by;
   std::string pause_note;
   absl::Time pause_time;
+  bool banned = false;
+  std::string banned_by;
+  std::string ban_note;
+  absl::Time ban_time;
 
   uint64_t session = 0;  // 0: none
   absl::Time since;      // connected or not connected since; the first SetNode may tell it
@@ -282,6 +290,8 @@ enum class EventType : int {
   kResumed = 14,
   kNodeDrifted = 15,
   kNodeRepaired = 16,
+  kAlarmRaised = 17,
+  kAlarmCleared = 18,
 };
 
 struct Event {
@@ -297,6 +307,8 @@ struct Event {
   Reason reason = Reason::kNone;
   std::string actor;
   std::string message;
+  // Its command's. Not stored with it: what reads events fills it in.
+  std::string traceparent;
 };
 
 // One ended attempt. `steps` is opaque here (serialized hostq.v1.Attempt, steps only).

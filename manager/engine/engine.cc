@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/crash_point.h"
 #include "common/base/error.h"
+#include "common/base/trace_context.h"
 
 namespace hostq::manager {
 namespace {
@@ -37,6 +38,7 @@ absl::Status Engine::Start(Snapshot snapshot, std::vector<NodeState> nodes,
   next_sequence_ = snapshot.last_sequence + 1;
   const Now now = ReadClocks();
   next_tick_ = now.monotonic;
+  throughput_ = Throughput(now.monotonic);
   for (NodeState& node : nodes) {
     const auto gone = snapshot.disconnect_times.find(node.name);
     node.since = gone == snapshot.disconnect_times.end() ? now.wall : gone->second;
@@ -115,6 +117,11 @@ absl::Time Engine::failed_since() const {
   return failed_since_;
 }
 
+size_t Engine::waiting() const {
+  const MutexLock lock(mutex_);
+  return mailbox_.size();
+}
+
 int64_t Engine::last_sequence() const {
   const MutexLock lock(mutex_);
   return committed_sequence_;
@@ -129,12 +136,14 @@ void Engine::RunOnce() {
     inputs.swap(mailbox_);
     mailbox_bytes_ = 0;
   }
+  inputs_ = inputs.size();
   const Now now = ReadClocks();
   for (Input& input : inputs) {
     input(now);
     FollowUp(now);
   }
   if (now.monotonic >= next_tick_ && failed().ok()) {
+    for (AuditEntry& entry : refusals_.TakeDue(now.monotonic)) Write(std::move(entry));
     queue_->Tick(now, changes_);
     CheckNodes(now);
     FollowUp(now);
@@ -168,7 +177,7 @@ void Engine::CheckNodes(const Now& now) {
 
 void Engine::EnqueueOwn(PlannedCommand plan, const Now& now) {
   Submission submission;
-  submission.actor = "manager";
+  submission.origin = "manager";
   Enqueue(std::move(plan), submission, now);
 }
 
@@ -204,10 +213,14 @@ void Engine::CommitAndRelease(const Now& now) {
   const int64_t first = next_sequence_;
   if (status.ok() && !changes.mutations.empty()) {
     for (Mutation& mutation : changes.mutations) {
-      if (Event* event = std::get_if<Event>(&mutation)) event->sequence = next_sequence_++;
+      Event* event = std::get_if<Event>(&mutation);
+      if (event == nullptr) continue;
+      event->sequence = next_sequence_++;
+      throughput_.Count(*event, now.monotonic);
     }
-    status = store_.Commit(changes.mutations);
+    status = Write(changes.mutations);
     if (!status.ok()) Fail(status);
+    if (!status.ok()) ReportUnaudited(changes);
     CrashPoint("manager.after_commit");
     const MutexLock lock(mutex_);
     // Before the replies: who was told of a change finds its events.
@@ -220,6 +233,16 @@ void Engine::CommitAndRelease(const Now& now) {
   Answer(absl::OkStatus(), std::exchange(reads_, {}));
   Release(std::move(changes.effects));
   if (status.ok() && next_sequence_ != first) Announce(next_sequence_ - 1);
+}
+
+absl::Status Engine::Write(const std::vector<Mutation>& mutations) {
+  const absl::Duration begin = clock_.Monotonic();
+  const absl::Status status = store_.Commit(mutations);
+  stats_.commit_seconds.Add(clock_.Monotonic() - begin);
+  stats_.commit_inputs.Add(static_cast<double>(inputs_));
+  stats_.commit_rows.Add(static_cast<double>(mutations.size()));
+  if (!status.ok()) ++stats_.failed_commits;
+  return status;
 }
 
 void Engine::Answer(const absl::Status& status, std::vector<Reply> replies) {
@@ -308,7 +331,7 @@ Command Engine::MakeCommand(PlannedCommand& plan, const Submission& submission, 
   Command command;
   command.kind = std::move(plan.kind);
   command.resource_key = std::move(plan.resource_key);
-  command.actor = submission.actor;
+  command.actor = submission.origin.actor;
   command.request_id = submission.request_id;
   command.request = submission.request;
   command.spec = std::move(plan.spec);
@@ -344,10 +367,14 @@ CommandId Engine::Enqueue(PlannedCommand plan, const Submission& submission, con
   Command command = MakeCommand(plan, submission, now);
   const CommandId id = command.id = ids_->Next(now.wall);
   command.part_of = part_of;
+  command.traceparent = submission.origin.traceparent;
+  if (command.traceparent.empty()) {
+    command.traceparent = RootTraceparent(absl::StrCat("command/", FormatId(id)));
+  }
   // The request was for the whole.
   if (part_of != 0) command.request_id.clear();
   if (!command.request_id.empty()) uncommitted_requests_.insert(command.request_id);
-  ApplyChangeSet(std::move(plan.changes), submission.actor, now);
+  ApplyChangeSet(std::move(plan.changes), submission.origin.actor, now);
   queue_->Submit(std::move(command), now, changes_);
   // Ids grow with the stages: on one key a part never waits for one of a later stage.
   std::stable_sort(
@@ -357,42 +384,55 @@ CommandId Engine::Enqueue(PlannedCommand plan, const Submission& submission, con
   return id;
 }
 
+absl::StatusOr<Submitted> Engine::DoSubmit(const Submission& submission, const Now& now) {
+  HOSTQ_ASSIGN_OR_RETURN(std::optional<Command> earlier, FindEarlier(submission.request_id));
+  if (earlier) {
+    if (earlier->request == submission.request) return Submitted{*std::move(earlier), true};
+    return MakeError(absl::StatusCode::kAlreadyExists, Reason::kRequestIdReused,
+                     absl::StrCat("request_id ", submission.request_id,
+                                  " was used before, for another request"));
+  }
+  if (queue_->live_tasks() >= options_.max_live_tasks) {
+    return WithRetryDelay(
+        MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
+                  absl::StrCat("there are ", queue_->live_tasks(), " unfinished tasks")),
+        kQueueFullDelay);
+  }
+  HOSTQ_RETURN_IF_ERROR(CheckUnfinished(submission));
+  HOSTQ_ASSIGN_OR_RETURN(PlannedCommand plan, submission.plan(now));
+  return Submitted{*queue_->Find(Enqueue(std::move(plan), submission, now)), false};
+}
+
 void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done) {
   // Here, and where the caller has it from.
   const size_t bytes = 2 * submission.request.size();
   auto handle = [this, submission = std::move(submission), done](const Now& now) {
     CrashPoint("manager.submission_received");
-    if (absl::Status status = failed(); !status.ok()) return done(status);
-    absl::StatusOr<std::optional<Command>> earlier = FindEarlier(submission.request_id);
-    if (!earlier.ok()) return done(earlier.status());
-    if (*earlier) {
-      if ((*earlier)->request != submission.request) {
-        return done(MakeError(absl::StatusCode::kAlreadyExists, Reason::kRequestIdReused,
-                              absl::StrCat("request_id ", submission.request_id,
-                                           " was used before, for another request")));
-      }
-      // Its commit may be the one of this very round.
-      replies_.push_back(
-          [done, repeated = Submitted{**std::move(earlier), true}](const absl::Status& status) {
-            status.ok() ? done(repeated) : done(status);
-          });
-      return;
+    if (absl::Status status = failed(); !status.ok()) {
+      Record(submission.origin, status, now);
+      return done(status);
     }
-    if (queue_->live_tasks() >= options_.max_live_tasks) {
-      return done(WithRetryDelay(
-          MakeError(absl::StatusCode::kResourceExhausted, Reason::kQueueFull,
-                    absl::StrCat("there are ", queue_->live_tasks(), " unfinished tasks")),
-          kQueueFullDelay));
-    }
-    absl::StatusOr<PlannedCommand> plan = submission.plan(now);
-    if (!plan.ok()) return done(plan.status());
-    const CommandId id = Enqueue(*std::move(plan), submission, now);
-    replies_.push_back(
-        [done, submitted = Submitted{*queue_->Find(id), false}](const absl::Status& status) {
-          status.ok() ? done(submitted) : done(status);
-        });
+    absl::StatusOr<Submitted> submitted = DoSubmit(submission, now);
+    RecordSubmission(submission.origin, submitted, now);
+    if (!submitted.ok()) return done(submitted.status());
+    // Of one that is repeated, the commit may be that of this very round.
+    replies_.push_back([done, submitted = *std::move(submitted)](const absl::Status& status) {
+      status.ok() ? done(submitted) : done(status);
+    });
   };
   if (!Post(std::move(handle), true, bytes)) done(TooManyRequests());
+}
+
+absl::Status Engine::CheckUnfinished(const Submission& submission) const {
+  if (submission.max_unfinished == 0) return absl::OkStatus();
+  const size_t unfinished =
+      queue_->UnfinishedOf(submission.origin.actor, submission.unfinished_since);
+  if (unfinished < submission.max_unfinished) return absl::OkStatus();
+  return WithRetryDelay(
+      MakeError(absl::StatusCode::kResourceExhausted, Reason::kKeyLimitReached,
+                absl::StrCat(submission.origin.actor, " has ", unfinished,
+                             " unfinished commands: at most ", submission.max_unfinished)),
+      kQueueFullDelay);
 }
 
 void Engine::Try(Submission submission, std::function<void(absl::StatusOr<Tried>)> done) {
@@ -433,18 +473,15 @@ absl::StatusOr<std::optional<Command>> Engine::FindEarlier(const std::string& re
   return store_.FindRequest(request_id);
 }
 
-void Engine::Act(CommandId id, std::function<absl::Status(const Now&)> act, CommandCallback done) {
-  auto handle = [this, id, act = std::move(act), done](const Now& now) {
-    if (absl::Status status = failed(); !status.ok()) return done(status);
-    if (queue_->Find(id) == nullptr) {
-      // Ended, or never there: the store knows, and the act says what is wrong with it.
-      absl::StatusOr<Command> ended = store_.GetCommand(id);
-      if (!ended.ok()) return done(ended.status());
-      return done(MakeError(
-          absl::StatusCode::kFailedPrecondition, Reason::kCommandFinished,
-          absl::StrCat("command ", FormatId(id), " has already ended as ", NameOf(ended->state))));
+void Engine::Act(CommandId id, const Origin& origin, const std::string& note,
+                 std::function<absl::Status(const Now&)> act, CommandCallback done) {
+  auto handle = [this, id, origin, note, act = std::move(act), done](const Now& now) {
+    const size_t first = changes_.mutations.size();
+    if (absl::Status status = DoAct(id, act, now); !status.ok()) {
+      Record(origin, status, now);
+      return done(status);
     }
-    if (absl::Status status = act(now); !status.ok()) return done(status);
+    RecordTasks(origin, note, first, now);
     // It may have ended by this; then the store has it after the commit.
     const Command* live = queue_->Find(id);
     replies_.push_back([this, id, done,
@@ -459,25 +496,43 @@ void Engine::Act(CommandId id, std::function<absl::Status(const Now&)> act, Comm
   }
 }
 
-void Engine::Retry(CommandId id, std::string node, std::string actor, CommandCallback done) {
+absl::Status Engine::DoAct(CommandId id, const std::function<absl::Status(const Now&)>& act,
+                           const Now& now) {
+  HOSTQ_RETURN_IF_ERROR(failed());
+  if (queue_->Find(id) != nullptr) return act(now);
+  // Ended, or never there: the store knows.
+  HOSTQ_ASSIGN_OR_RETURN(const Command ended, store_.GetCommand(id));
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition, Reason::kCommandFinished,
+      absl::StrCat("command ", FormatId(id), " has already ended as ", NameOf(ended.state)));
+}
+
+void Engine::Retry(CommandId id, std::string node, Origin origin, CommandCallback done) {
   Act(
-      id,
-      [this, id, node, actor](const Now& now) {
-        return queue_->Retry(id, node, actor, now, changes_);
+      id, origin, "",
+      [this, id, node, origin](const Now& now) {
+        return queue_->Retry(id, node, origin.actor, now, changes_);
       },
       std::move(done));
 }
 
-void Engine::RetryMatching(RetryFilter filter, int limit, std::string actor,
+void Engine::RetryMatching(RetryFilter filter, int limit, Origin origin,
                            std::function<void(absl::StatusOr<Retried>)> done) {
-  auto handle = [this, filter = std::move(filter), limit, actor = std::move(actor),
+  auto handle = [this, filter = std::move(filter), limit, origin = std::move(origin),
                  done](const Now& now) {
-    if (absl::Status status = failed(); !status.ok()) return done(status);
-    if (!filter.node.empty() && queue_->FindNode(filter.node) == nullptr) {
-      return done(UnknownNode(filter.node));
+    absl::Status refusal = failed();
+    if (refusal.ok() && !filter.node.empty() && queue_->FindNode(filter.node) == nullptr) {
+      refusal = UnknownNode(filter.node);
     }
+    if (!refusal.ok()) {
+      Record(origin, refusal, now);
+      return done(refusal);
+    }
+    const size_t first = changes_.mutations.size();
     Retried retried;
-    retried.tasks = queue_->RetryMatching(filter, limit, actor, now, retried.remaining, changes_);
+    retried.tasks =
+        queue_->RetryMatching(filter, limit, origin.actor, now, retried.remaining, changes_);
+    RecordTasks(origin, "", first, now);
     replies_.push_back([done, retried = std::move(retried)](const absl::Status& status) {
       status.ok() ? done(retried) : done(status);
     });
@@ -485,29 +540,36 @@ void Engine::RetryMatching(RetryFilter filter, int limit, std::string actor,
   if (!Post(std::move(handle), true)) done(TooManyRequests());
 }
 
-void Engine::Skip(CommandId id, std::string node, std::string actor, std::string note,
+void Engine::Skip(CommandId id, std::string node, Origin origin, std::string note,
                   CommandCallback done) {
   Act(
-      id,
-      [this, id, node, actor, note](const Now& now) {
-        return queue_->Skip(id, node, actor, note, now, changes_);
+      id, origin, note,
+      [this, id, node, origin, note](const Now& now) {
+        return queue_->Skip(id, node, origin.actor, note, now, changes_);
       },
       std::move(done));
 }
 
-void Engine::Cancel(CommandId id, std::string actor, CommandCallback done) {
+void Engine::Cancel(CommandId id, Origin origin, CommandCallback done) {
   Act(
-      id, [this, id, actor](const Now& now) { return queue_->Cancel(id, actor, now, changes_); },
+      id, origin, "",
+      [this, id, origin](const Now& now) {
+        return queue_->Cancel(id, origin.actor, now, changes_);
+      },
       std::move(done));
 }
 
-void Engine::Change(std::function<absl::StatusOr<ChangeSet>(const Now&)> change, std::string actor,
+void Engine::Change(std::function<absl::StatusOr<ChangeSet>(const Now&)> change, Origin origin,
                     std::function<void(absl::Status)> done) {
-  auto handle = [this, change = std::move(change), actor = std::move(actor), done](const Now& now) {
-    if (absl::Status status = failed(); !status.ok()) return done(status);
-    absl::StatusOr<ChangeSet> changes = change(now);
+  auto handle = [this, change = std::move(change), origin = std::move(origin),
+                 done](const Now& now) {
+    const absl::Status usable = failed();
+    absl::StatusOr<ChangeSet> changes =
+        usable.ok() ? change(now) : absl::StatusOr<ChangeSet>(usable);
+    Record(origin, changes.status(), now, changes.ok() ? changes->before : "",
+           changes.ok() ? changes->after : "");
     if (!changes.ok()) return done(changes.status());
-    ApplyChangeSet(*std::move(changes), actor, now);
+    ApplyChangeSet(*std::move(changes), origin.actor, now);
     replies_.push_back([done](const absl::Status& status) { done(status); });
   };
   if (!Post(std::move(handle), true)) {

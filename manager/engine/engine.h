@@ -14,12 +14,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
+#include "common/base/histogram.h"
 #include "common/base/id.h"
 #include "common/base/mutex.h"
 #include "common/base/random.h"
+#include "manager/audit/refusals.h"
 #include "manager/domain/findings.h"
+#include "manager/domain/origin.h"
 #include "manager/domain/plan.h"
 #include "manager/domain/queue.h"
+#include "manager/domain/throughput.h"
 #include "manager/store/store.h"
 
 namespace hostq::manager {
@@ -55,9 +59,12 @@ class AgentSession {
 };
 
 struct Submission {
-  std::string actor;
+  Origin origin;
   std::string request_id;  // empty: none
   std::string request;     // see Command::request
+  // Unfinished commands of this actor since then: no more than so many. 0: no limit.
+  size_t max_unfinished = 0;
+  absl::Time unfinished_since = absl::InfinitePast();
   absl::Time not_after = absl::InfiniteFuture();
   // See Command.
   absl::Time not_before = absl::InfinitePast();
@@ -75,6 +82,16 @@ struct Submitted {
   bool repeated = false;
 };
 
+// What the engine has done since it started. Plain data.
+struct EngineStats {
+  // Of each transaction: how long it took until it was durable, how many inputs came in its round,
+  // and how many rows it writes.
+  Histogram commit_seconds{kCallBounds};
+  Histogram commit_inputs{kCountBounds};
+  Histogram commit_rows{kCountBounds};
+  uint64_t failed_commits = 0;
+};
+
 struct Welcomed {
   uint64_t session = 0;
   uint64_t term = 0;
@@ -86,6 +103,9 @@ struct Welcomed {
 // public methods but the constructor, Start and Stop may be called by any thread; they do not
 // block. Callbacks run on the engine's thread after the commit, must not block, and may call the
 // engine.
+//
+// Requests whose origin has an act are audited: what was done in the transaction that did it, a
+// refusal with the next one. Refusals of one sort are gathered (manager/audit/refusals.h).
 //
 // A failed commit is sticky: nothing of that batch is acknowledged, and from then on every request
 // is answered UNAVAILABLE (STORE_UNAVAILABLE); failed() tells.
@@ -100,6 +120,8 @@ class Engine {
     size_t max_mailbox = 100'000;
     size_t max_mailbox_bytes = 64 << 20;
     QueuePolicy queue;
+    // Told of what is not in the audit because the store has failed. Any thread; must not block.
+    std::function<void(const AuditEntry&)> unaudited;
   };
 
   Engine(Store& store, Resources& resources, Clock& clock, Random& random, Options options);
@@ -120,7 +142,8 @@ class Engine {
   void RunOnce();
 
   // --- requests ---
-  // Errors: those of `plan`; ALREADY_EXISTS (REQUEST_ID_REUSED); RESOURCE_EXHAUSTED (QUEUE_FULL).
+  // Errors: those of `plan`; ALREADY_EXISTS (REQUEST_ID_REUSED); RESOURCE_EXHAUSTED (QUEUE_FULL,
+  // KEY_LIMIT_REACHED).
   void Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done);
   // What Submit would make of it now (without an id), and what would stand in the way of each of
   // its tasks. `plan` must leave the desired state as it is. Errors: those of `plan`.
@@ -131,23 +154,37 @@ class Engine {
   void Try(Submission submission, std::function<void(absl::StatusOr<Tried>)> done);
   // See Queue. The command as it is afterwards.
   using CommandCallback = std::function<void(absl::StatusOr<Command>)>;
-  void Retry(CommandId id, std::string node, std::string actor, CommandCallback done);
+  void Retry(CommandId id, std::string node, Origin origin, CommandCallback done);
   struct Retried {
     std::vector<std::pair<CommandId, std::string>> tasks;
     int remaining = 0;
   };
-  void RetryMatching(RetryFilter filter, int limit, std::string actor,
+  void RetryMatching(RetryFilter filter, int limit, Origin origin,
                      std::function<void(absl::StatusOr<Retried>)> done);  // NOT_FOUND: the node
-  void Skip(CommandId id, std::string node, std::string actor, std::string note,
-            CommandCallback done);
-  void Cancel(CommandId id, std::string actor, CommandCallback done);
+  void Skip(CommandId id, std::string node, Origin origin, std::string note, CommandCallback done);
+  void Cancel(CommandId id, Origin origin, CommandCallback done);
   // Changes desired state without a command (nodes, tokens). `change` runs on the engine's thread;
   // `done` is told when it is durable, or what `change` returned as error.
-  void Change(std::function<absl::StatusOr<ChangeSet>(const Now&)> change, std::string actor,
+  void Change(std::function<absl::StatusOr<ChangeSet>(const Now&)> change, Origin origin,
               std::function<void(absl::Status)> done);
   // Runs `read` on the engine's thread, where queue and cluster may be looked at. It sees what is
   // committed and what is about to be.
   void Read(std::function<void(const Queue&, const Now&)> read);
+  // Within Read() only.
+  const Throughput& throughput() const { return throughput_; }
+
+  // For what is run by Read: on the engine's thread only.
+  const EngineStats& stats() const { return stats_; }
+  // Inputs that wait for it. Any thread.
+  size_t waiting() const;
+
+  // --- audit ---
+  // Writes down what does not pass through a request: who was refused before, say. A refusal is
+  // gathered; what is written waits at most `relaxed_flush` for company.
+  void Audit(const Origin& origin, const absl::Status& outcome, absl::string_view before = "",
+             absl::string_view after = "");
+  // Writes the refusals that are still being gathered; for a manager that stops.
+  void FlushRefusals();
 
   // --- sessions ---
   // `hello.session` is ignored; the engine numbers sessions. Errors: as Queue::Connect.
@@ -191,7 +228,20 @@ class Engine {
   bool Post(Input input, bool bounded, size_t bytes = 0);
   // An input that counts only while its session lasts.
   void FromAgent(uint64_t session, Input input);
-  void Act(CommandId id, std::function<absl::Status(const Now&)> act, CommandCallback done);
+  void Act(CommandId id, const Origin& origin, const std::string& note,
+           std::function<absl::Status(const Now&)> act, CommandCallback done);
+  // Of a request that is answered with `outcome`; audited if its origin has an act.
+  void Record(const Origin& origin, const absl::Status& outcome, const Now& now,
+              absl::string_view before = "", absl::string_view after = "");
+  void RecordTasks(const Origin& origin, const std::string& note, size_t first, const Now& now);
+  void RecordSubmission(const Origin& origin, const absl::StatusOr<Submitted>& submitted,
+                        const Now& now);
+  void Write(AuditEntry entry);
+  void ReportUnaudited(const Changes& changes) const;
+  absl::Status CheckUnfinished(const Submission& submission) const;
+  absl::StatusOr<Submitted> DoSubmit(const Submission& submission, const Now& now);
+  absl::Status DoAct(CommandId id, const std::function<absl::Status(const Now&)>& act,
+                     const Now& now);
   absl::StatusOr<std::optional<Command>> FindEarlier(const std::string& request_id);
   // Without an id.
   static Command MakeCommand(PlannedCommand& plan, const Submission& submission, const Now& now);
@@ -202,6 +252,7 @@ class Engine {
   void CheckNodes(const Now& now);
   void FollowUp(const Now& now);
   void CommitAndRelease(const Now& now);
+  absl::Status Write(const std::vector<Mutation>& mutations);
   void Answer(const absl::Status& status, std::vector<Reply> replies);
   void Release(std::vector<Effect> effects);
   void Announce(int64_t sequence);
@@ -216,13 +267,17 @@ class Engine {
   const Options options_;
 
   // The engine's thread only.
+  EngineStats stats_;
+  size_t inputs_ = 0;  // since the last commit
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<IdSource> ids_;
   Changes changes_;
   absl::flat_hash_set<std::string> uncommitted_requests_;  // of the commands in changes_
+  Refusals refusals_;                                      // any thread
   std::vector<Reply> replies_;                             // wait for the commit
   std::vector<Reply> reads_;                               // wait for the end of the round
   int64_t next_sequence_ = 1;
+  Throughput throughput_;
   absl::Duration relaxed_since_ = absl::InfiniteDuration();
   absl::Duration next_tick_;
   uint64_t next_session_ = 1;

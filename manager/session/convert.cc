@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "common/base/id.h"
 #include "common/base/text.h"
+#include "common/base/trace_context.h"
 #include "google/protobuf/util/time_util.h"
 #include "hostq/v1/command.pb.h"
 
@@ -241,6 +242,9 @@ agent::v1::Assign ToProto(const SendAssign& assign) {
   if (assign.start_before < kLastTime) {
     out.mutable_start_before()->set_seconds(absl::ToUnixSeconds(assign.start_before));
   }
+  const auto span =
+      SpanWithin(assign.traceparent, absl::StrCat("command/", FormatId(assign.lease.command)));
+  if (span) out.set_traceparent(span->traceparent());
   return out;
 }
 

@@ -5,7 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "common/crypto/certificate.h"
 #include "common/log/log.h"
+#include "common/log/log_budget.h"
 #include "common/rpc/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "manager/session/convert.h"
@@ -18,6 +20,7 @@ using google::protobuf::util::TimeUtil;
 
 // After this much read, the session waits until the engine has taken it: an agent cannot fill the
 // engine's mailbox.
+constexpr int kRefusalLinesPerSecond = 10;
 constexpr int kFenceMessages = 256;
 constexpr size_t kFenceBytes = 2 << 20;
 
@@ -26,6 +29,7 @@ constexpr int kMaxAcks = 1'000;
 // What a message costs beside its bytes.
 constexpr size_t kMessageOverhead = 64;
 constexpr int kSilentIntervals = 3;
+constexpr size_t kMaxPins = 16;
 
 google::protobuf::Timestamp TimestampOf(absl::Time time) {
   return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
@@ -143,6 +147,18 @@ void Session::End(const absl::Status& status) {
   if (Enter()) Leave();
 }
 
+void Session::TellTrust() {
+  if (options_.trust == nullptr) return;
+  agent::v1::ManagerMessage message;
+  *message.mutable_trust() = options_.trust(peer_);
+  {
+    const MutexLock lock(mutex_);
+    if (state_ != State::kOpen) return;  // Welcome will say so
+  }
+  Queue(std::move(message));
+  Flush();
+}
+
 void Session::TellEngine() {
   uint64_t session = 0;
   {
@@ -186,6 +202,22 @@ void Session::LogConnected() {
                              {"certificate", peer_.serial}});
 }
 
+void Session::LogEnd(bool open, const absl::Status& status) const {
+  if (open) {
+    LogInfo("node disconnected", {{"node", peer_.name}, {"peer", address_}, {"status", status}});
+    return;
+  }
+  // A node that was taken over can begin and end as many streams as it likes.
+  static LogBudget refusals(kRefusalLinesPerSecond);
+  if (const auto left_out = refusals.Take(clock_.Monotonic())) {
+    Log(status.ok() ? LogLevel::kInfo : LogLevel::kWarning, "session refused",
+        {{"node", peer_.name},
+         {"peer", address_},
+         {"status", status},
+         {"more_not_shown", *left_out}});
+  }
+}
+
 void Session::OnDone() {
   const auto self = shared_from_this();
   TellEngine();
@@ -197,9 +229,7 @@ void Session::OnDone() {
     status = close_.value_or(absl::OkStatus());
     open = state_ == State::kOpen;
   }
-  Log(open || status.ok() ? LogLevel::kInfo : LogLevel::kWarning,
-      open ? "node disconnected" : "session refused",
-      {{"node", peer_.name}, {"peer", address_}, {"status", status}});
+  LogEnd(open, status);
   done_(this);
 }
 
@@ -304,12 +334,28 @@ absl::Status Session::Handle(const agent::v1::AgentMessage& message) {
     MutexLock lock(mutex_);
     if (state_ == State::kOpen) session = session_;
   }
+  if (session != 0 && message.has_trusts()) {
+    HandleTrusts(message.trusts().pins());
+    return absl::OkStatus();
+  }
+  if (session != 0 && message.heartbeat().has_metrics() && options_.counted != nullptr) {
+    options_.counted(peer_, message.heartbeat().metrics());
+  }
   if (session != 0) return Receive(message, peer_.name, session, clock_.Now(), engine_);
   if (!message.has_hello()) {
     return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
                      "the first message of an agent is hello");
   }
   return HandleHello(message.hello());
+}
+
+void Session::HandleTrusts(const google::protobuf::RepeatedPtrField<std::string>& pins) {
+  if (options_.trusts == nullptr) return;
+  std::vector<std::string> good;
+  for (const std::string& pin : pins) {
+    if (IsPin(pin) && good.size() < kMaxPins) good.push_back(pin);
+  }
+  if (!good.empty()) options_.trusts(peer_, std::move(good));
 }
 
 absl::Status Session::HandleHello(const agent::v1::Hello& hello) {
@@ -321,12 +367,18 @@ absl::Status Session::HandleHello(const agent::v1::Hello& hello) {
     state_ = State::kConnecting;
   }
   agent_version_ = facts.agent_version;
+  HandleTrusts(hello.trusts());
   // A large one need not be kept for the stream's life. Not later: the engine's answer starts the
   // next read.
   incoming_ = agent::v1::AgentMessage();
   // Nothing is read until the engine has answered.
   engine_.Read([self = shared_from_this(), facts = std::move(facts)](const auto&, const Now&) {
     if (absl::Status status = self->admission_(self->peer_); !status.ok()) {
+      Origin origin(absl::StrCat("node/", self->peer_.name));
+      origin.source = self->address_;
+      origin.act = "node.connect";
+      origin.target = origin.actor;
+      self->engine_.Audit(origin, status);
       self->End(status);
       return;
     }
@@ -352,6 +404,7 @@ void Session::Connected(const absl::StatusOr<Welcomed>& welcomed) {
   *welcome.mutable_heartbeat_interval() =
       TimeUtil::MicrosecondsToDuration(absl::ToInt64Microseconds(options_.heartbeat_interval));
   for (const Lease& lease : welcomed->forget) *welcome.add_forget() = ToProto(lease);
+  if (options_.trust != nullptr) *welcome.mutable_trust() = options_.trust(peer_);
   bool gone = false;
   {
     MutexLock lock(mutex_);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -29,6 +30,12 @@ struct SessionOptions {
   size_t max_outgoing_bytes = 16 << 20;
   // How long the end of a stream may wait for an agent that does not read.
   absl::Duration close_grace = absl::Seconds(2);
+  // What a node is told of the authorities, in Welcome and whenever that changes. Null: nothing.
+  std::function<agent::v1::Trust(const PeerNode& peer)> trust;
+  // It said which authorities it trusts. On any thread. Null: nobody listens.
+  std::function<void(const PeerNode& peer, std::vector<std::string> pins)> trusts;
+  // It said what it has counted. On any thread. Null: nobody listens.
+  std::function<void(const PeerNode& peer, const agent::v1::AgentMetrics& metrics)> counted;
 };
 
 // One agent's stream. Made by the service when the call comes in; whoever holds a pointer (the
@@ -57,6 +64,8 @@ class Session final
   void Tick(bool heartbeat);
   // Any thread but the engine's. Tells the engine at once.
   void End(const absl::Status& status);
+  // The authorities have changed. Any thread.
+  void TellTrust();
   const PeerNode& peer() const { return peer_; }
 
   // AgentSession.
@@ -84,9 +93,11 @@ class Session final
   void TellEngine();
   // Not where it happens: the engine's thread does not wait for the log.
   void LogConnected();
+  void LogEnd(bool open, const absl::Status& status) const;
 
   // What a message asks for; an error ends the stream.
   absl::Status Handle(const agent::v1::AgentMessage& message);
+  void HandleTrusts(const google::protobuf::RepeatedPtrField<std::string>& pins);
   absl::Status HandleHello(const agent::v1::Hello& hello);
   void Connected(const absl::StatusOr<Welcomed>& welcomed);
 

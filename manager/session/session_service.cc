@@ -45,10 +45,20 @@ SessionService::~SessionService() {
 }
 
 Reactor* SessionService::Connect(grpc::CallbackServerContext* context) {
+  // To read a certificate takes most of a millisecond: that is not to be had by the thousand.
+  const absl::Status rate = connects_.Check(context->peer(), clock_.Monotonic());
+  if (!rate.ok()) return new RefusedStream(rate);
   absl::StatusOr<PeerNode> peer = PeerNodeOf(*context, clock_.Now());
   if (!peer.ok()) {
-    LogWarning("session refused",
-               {{"peer", PeerAddress(context->peer())}, {"status", peer.status()}});
+    Origin origin("unknown");
+    origin.source = PeerAddress(context->peer());
+    origin.act = "node.connect";
+    engine_.Audit(origin, peer.status());
+    if (const auto left_out = refusals_.Take(clock_.Monotonic())) {
+      LogWarning(
+          "session refused",
+          {{"peer", origin.source}, {"status", peer.status()}, {"more_not_shown", *left_out}});
+    }
     return new RefusedStream(peer.status());
   }
   auto session = std::make_shared<Session>(engine_, clock_, options_, admission_, *std::move(peer),
@@ -92,6 +102,17 @@ void SessionService::EndSessions(absl::string_view node, const absl::Status& sta
     if (session->peer().name != node || (keep && keep(session->peer()))) continue;
     session->End(status);
   }
+}
+
+void SessionService::EndSessionsWhere(const std::function<bool(const PeerNode&)>& which,
+                                      const absl::Status& status) {
+  for (const auto& session : Sessions()) {
+    if (which(session->peer())) session->End(status);
+  }
+}
+
+void SessionService::TellTrust() {
+  for (const auto& session : Sessions()) session->TellTrust();
 }
 
 void SessionService::Watch() {

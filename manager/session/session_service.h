@@ -8,7 +8,9 @@
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "common/log/log_budget.h"
 #include "hostq/agent/v1/session.grpc.pb.h"
+#include "manager/access/rate_limiter.h"
 #include "manager/engine/engine.h"
 #include "manager/session/session.h"
 
@@ -29,6 +31,11 @@ class SessionService final : public agent::v1::SessionService::CallbackService {
   // Ends the node's streams that `keep` does not want: it was removed, or has joined anew.
   void EndSessions(absl::string_view node, const absl::Status& status,
                    const std::function<bool(const PeerNode&)>& keep = nullptr);
+  // Ends those of peers of which `which` is true.
+  void EndSessionsWhere(const std::function<bool(const PeerNode&)>& which,
+                        const absl::Status& status);
+  // The authorities have changed: tells every node.
+  void TellTrust();
   size_t session_count() const;
 
   grpc::ServerBidiReactor<agent::v1::AgentMessage, agent::v1::ManagerMessage>* Connect(
@@ -53,6 +60,9 @@ class SessionService final : public agent::v1::SessionService::CallbackService {
   CondVar changed_;
   absl::flat_hash_map<const Session*, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  LogBudget refusals_{10};
+  // Streams begun on one connection, which needs one.
+  RateLimiter connects_{{.per_second = 1, .burst = 16}};
   std::thread watcher_;
 };
 

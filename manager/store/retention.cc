@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "common/base/error.h"
 
@@ -33,19 +35,35 @@ bool Retention::Wait(absl::Duration duration) {
   return false;
 }
 
+bool Retention::Another() { return clock_.Monotonic() < turn_end_ && Wait(options_.pause); }
+
 absl::Status Retention::DeleteLooks() {
   do {
     const absl::StatusOr<int> deleted =
         store_.DeleteLooks(clock_.Now() - options_.look_age, options_.batch);
     if (!deleted.ok() || *deleted == 0) return deleted.status();
-  } while (Wait(options_.pause));
+  } while (Another());
   return absl::OkStatus();
 }
 
-absl::StatusOr<Store::Archived> Retention::Turn() {
+absl::Status Retention::DeleteAudit(int& entries) {
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<AuditEntry> oldest, store_.ListAudit({.limit = 1}));
+  if (oldest.empty()) return absl::OkStatus();
+  const absl::Time time =
+      std::min(clock_.Now() - options_.audit_age, oldest.front().time + options_.audit_span);
+  do {
+    const absl::StatusOr<int> deleted = store_.DeleteAudit(time, options_.batch, clock_.Now());
+    if (!deleted.ok() || *deleted == 0) return deleted.status();
+    entries += *deleted;
+  } while (Another());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Retention::Done> Retention::Turn() {
+  turn_end_ = clock_.Monotonic() + options_.interval;
   // First: they are not to get into the archive.
   HOSTQ_RETURN_IF_ERROR(DeleteLooks());
-  Store::Archived total;
+  Done total;
   do {
     const absl::StatusOr<Store::Archived> moved =
         store_.MoveToArchive(clock_.Now() - options_.age, options_.batch);
@@ -53,7 +71,8 @@ absl::StatusOr<Store::Archived> Retention::Turn() {
     if (moved->commands == 0 && moved->events == 0) break;
     total.commands += moved->commands;
     total.events += moved->events;
-  } while (Wait(options_.pause));
+  } while (Another());
+  HOSTQ_RETURN_IF_ERROR(DeleteAudit(total.audit_entries));
   return total;
 }
 

@@ -23,6 +23,7 @@ struct Snapshot {
   std::vector<ResourceChange> resources;  // data always set
   // Of the nodes that were not connected in the end; as far back as events are kept.
   std::map<std::string, absl::Time> disconnect_times;
+  AuditChain audit;
 };
 
 struct CommandQuery {
@@ -31,6 +32,25 @@ struct CommandQuery {
   bool active_only = false;
   std::string resource_key;  // empty: any
   CommandId part_of = 0;     // only parts of this one; 0: any. Not with resource_key
+  // What follows looks at every command between `after` and `before`: see CommandBelow.
+  CommandId after = 0;                // ids above this one
+  std::optional<CommandState> state;  // nothing: any
+  std::string kind, actor;            // empty: any
+  std::string node;                   // with a task there; empty: any
+
+  bool filters() const { return state || !kind.empty() || !actor.empty() || !node.empty(); }
+};
+
+// Entries between two, in order, that match all of what is given.
+struct AuditQuery {
+  int64_t after = 0;
+  int64_t before = INT64_MAX;
+  bool newest_first = false;
+  int limit = 100;  // at least 1
+  // Empty: any. `act` may be the last part of a method: "PauseNode".
+  std::string actor, act, target;
+  bool refused_only = false;
+  absl::Time start_time = absl::InfinitePast();  // not before
 };
 
 // The seam to the database. Commit is called by one thread, the engine's; the readers by any,
@@ -51,6 +71,9 @@ class Store {
   // With its tasks. Errors: NOT_FOUND (UNKNOWN_COMMAND).
   virtual absl::StatusOr<Command> GetCommand(CommandId id) = 0;
   virtual absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) = 0;
+  // About the id of the `count`-th of the commands with an id below `before`, the newest first; 0:
+  // there are not that many. So that a caller of ListCommands can look at so many at a time.
+  virtual absl::StatusOr<CommandId> CommandBelow(CommandId before, int count) = 0;
   // The command that was submitted with this request id, live or not.
   virtual absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view request_id) = 0;
   struct TaskAttempt {
@@ -69,6 +92,10 @@ class Store {
   virtual absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) = 0;
   // Those after `sequence`, oldest first, at most `limit`.
   virtual absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) = 0;
+  // What the node told of as put right (NODE_REPAIRED) at `since` or later, the newest first, at
+  // most `limit`.
+  virtual absl::StatusOr<std::vector<Event>> ListRepairs(absl::string_view node, absl::Time since,
+                                                         int limit) = 0;
 
   struct Archived {
     int commands = 0;
@@ -84,6 +111,16 @@ class Store {
   // twice a minute. Their events stay, and what they found stands with the node. Returns how many;
   // 0: none is left. The newest command stays. Threads as for MoveToArchive.
   virtual absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) = 0;
+
+  // The entries `query` asks for. Reads all that are between, so who may be kept waiting asks for
+  // small parts.
+  virtual absl::StatusOr<std::vector<AuditEntry>> ListAudit(const AuditQuery& query) = 0;
+  virtual absl::StatusOr<AuditChain> GetAuditChain() = 0;
+  // Deletes for good at most `limit` of the oldest entries, as long as they are older than `time`,
+  // notes where the chain begins from then on, and appends an entry that tells how many they were
+  // ("audit.retention", at `now`). Returns how many; 0: none is left. What is not as it was written
+  // is not deleted: DATA_LOSS (AUDIT_BROKEN). Threads as for MoveToArchive.
+  virtual absl::StatusOr<int> DeleteAudit(absl::Time time, int limit, absl::Time now) = 0;
 };
 
 }  // namespace hostq::manager

@@ -67,6 +67,7 @@ class JournalTest : public JournalFixture,
 TEST_P(JournalTest, AcceptedTaskSurvivesReopenWithEverythingInOrder) {
   Assignment limited = MakeAssignment("t2", 1, 10);
   limited.start_before = kNow + absl::Minutes(5);
+  limited.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   EXPECT_EQ(Accept(limited).outcome, AcceptOutcome::kAccepted);
   EXPECT_EQ(Accept(MakeAssignment("t1", 3, 11, "account/b"), true).outcome,
             AcceptOutcome::kAccepted);
@@ -84,6 +85,7 @@ TEST_P(JournalTest, AcceptedTaskSurvivesReopenWithEverythingInOrder) {
   EXPECT_EQ(second.roles, (std::vector<std::string>{"app", "storage"}));
   EXPECT_EQ(second.timeout, absl::Seconds(30));
   EXPECT_EQ(state.in_flight[0].assignment.start_before, kNow + absl::Minutes(5));
+  EXPECT_EQ(state.in_flight[0].assignment.traceparent, limited.traceparent);
   EXPECT_EQ(second.start_before, absl::InfiniteFuture());
   EXPECT_EQ(state.max_epoch, 11u);
 }

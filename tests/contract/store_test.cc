@@ -2,7 +2,6 @@
 #include "manager/store/store.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <atomic>
 #include <filesystem>
@@ -14,47 +13,10 @@
 #include "manager/store/retention.h"
 #include "manager/store/sqlite/archive.h"
 #include "manager/store/sqlite/sqlite_store.h"
-#include "tests/testing/memory_store.h"
+#include "store_place.h"
 
 namespace hostq::manager {
 namespace {
-
-// A place for a database that can be opened again.
-class Place {
- public:
-  virtual ~Place() = default;
-  virtual absl::StatusOr<std::unique_ptr<Store>> Open() = 0;
-};
-
-class SqlitePlace final : public Place {
- public:
-  SqlitePlace() {
-    char path[] = "/tmp/hostq-store-test.XXXXXX";
-    directory_ = mkdtemp(path);
-  }
-  ~SqlitePlace() override { std::filesystem::remove_all(directory_); }
-  absl::StatusOr<std::unique_ptr<Store>> Open() override {
-    absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(path());
-    if (!store.ok()) return store.status();
-    return std::unique_ptr<Store>(*std::move(store));
-  }
-  std::string path() const { return directory_ + "/hostq.db"; }
-
- private:
-  std::string directory_;
-};
-
-class MemoryPlace final : public Place {
- public:
-  absl::StatusOr<std::unique_ptr<Store>> Open() override {
-    return std::unique_ptr<Store>(std::make_unique<MemoryStore>(database_));
-  }
-
- private:
-  MemoryDatabase database_;
-};
-
-using PlaceFactory = std::function<std::unique_ptr<Place>()>;
 
 class StoreTest : public testing::TestWithParam<PlaceFactory> {
  protected:
@@ -114,6 +76,7 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   command.max_failures = 0;
   command.part_of = 3;
   command.part_stage = 2;
+  command.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   command.retry = {{absl::Milliseconds(1500), absl::Minutes(2), 1.5, 0},
                    3,
                    absl::Hours(1),
@@ -142,6 +105,7 @@ TEST_P(StoreTest, CommandReadsBackAsItWasWritten) {
   EXPECT_EQ(read.priority, -3);
   EXPECT_EQ(read.part_of, 3);
   EXPECT_EQ(read.part_stage, 2);
+  EXPECT_EQ(read.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
   EXPECT_EQ(read.max_parallel, 2);
   EXPECT_EQ(read.max_failures, 0);
   EXPECT_EQ(read.retry, command.retry);
@@ -238,6 +202,68 @@ TEST_P(StoreTest, ListsNewestFirstByPage) {
   EXPECT_EQ(ids(*store_->ListCommands({.before = 4, .limit = 2})), (std::vector<CommandId>{3, 2}));
   EXPECT_EQ(ids(*store_->ListCommands({.resource_key = "odd"})), (std::vector<CommandId>{5, 3, 1}));
   EXPECT_EQ(store_->ListCommands({.active_only = true})->size(), 5u);
+}
+
+TEST_P(StoreTest, ListsWhatMatches) {
+  for (int id = 1; id <= 6; ++id) {
+    Command command = MakeCommand(id);
+    command.kind = id % 2 ? "odd" : "even";
+    command.actor = id <= 3 ? "alice" : "bob";
+    if (id == 6) command.tasks.resize(1);
+    ASSERT_TRUE(Commit({InsertCommand{command}}).ok());
+  }
+  ASSERT_TRUE(Commit({FinishCommand{2, CommandState::kFailed, absl::FromUnixSeconds(1)}}).ok());
+  const auto ids = [&](const CommandQuery& query) {
+    std::vector<CommandId> out;
+    const std::vector<Command> commands = *store_->ListCommands(query);
+    for (const Command& command : commands) out.push_back(command.id);
+    return out;
+  };
+  using Ids = std::vector<CommandId>;
+  EXPECT_EQ(ids({.after = 2}), (Ids{6, 5, 4, 3}));
+  EXPECT_EQ(ids({.before = 5, .after = 3}), (Ids{4}));
+  EXPECT_EQ(ids({.kind = "even"}), (Ids{6, 4, 2}));
+  EXPECT_EQ(ids({.kind = "even", .actor = "alice"}), (Ids{2}));
+  EXPECT_EQ(ids({.state = CommandState::kFailed}), (Ids{2}));
+  EXPECT_EQ(ids({.limit = 2, .kind = "odd"}), (Ids{5, 3}));
+  const std::string second = MakeCommand(1).tasks.at(1).node;
+  EXPECT_EQ(ids({.node = second}), (Ids{5, 4, 3, 2, 1}));
+  EXPECT_EQ(ids({.node = "nowhere"}), Ids{});
+  EXPECT_EQ(ids({.active_only = true, .resource_key = MakeCommand(1).resource_key, .kind = "even"}),
+            (Ids{6, 4}));
+  EXPECT_EQ(*store_->CommandBelow(INT64_MAX, 1), 6);
+  EXPECT_EQ(*store_->CommandBelow(6, 2), 4);
+  EXPECT_EQ(*store_->CommandBelow(6, 5), 1);
+  EXPECT_EQ(*store_->CommandBelow(6, 6), 0);
+}
+
+TEST_P(StoreTest, RepairsAreListedByNode) {
+  const auto made = [](int64_t sequence, EventType type, const std::string& node) {
+    Event event;
+    event.sequence = sequence;
+    event.time = absl::FromUnixSeconds(sequence);
+    event.type = type;
+    event.node = node;
+    event.message = absl::StrCat("address/203.0.113.", sequence, ": put back");
+    return event;
+  };
+  ASSERT_TRUE(
+      Commit({made(1, EventType::kNodeRepaired, "web1"), made(2, EventType::kNodeDrifted, "web1"),
+              made(3, EventType::kNodeRepaired, "web2"), made(4, EventType::kNodeRepaired, "web1"),
+              made(5, EventType::kNodeRepaired, "web1")})
+          .ok());
+  Reopen();
+  const auto sequences = [&](const char* node, int64_t since, int limit) {
+    std::vector<int64_t> out;
+    const std::vector<Event> events =
+        *store_->ListRepairs(node, absl::FromUnixSeconds(since), limit);
+    for (const Event& each : events) out.push_back(each.sequence);
+    return out;
+  };
+  EXPECT_EQ(sequences("web1", 0, 10), (std::vector<int64_t>{5, 4, 1}));
+  EXPECT_EQ(sequences("web1", 4, 10), (std::vector<int64_t>{5, 4}));
+  EXPECT_EQ(sequences("web1", 0, 1), (std::vector<int64_t>{5}));
+  EXPECT_EQ(sequences("web3", 0, 10), std::vector<int64_t>());
 }
 
 TEST_P(StoreTest, PartsAreCountedAndListed) {
@@ -561,7 +587,7 @@ TEST(SqliteArchiveTest, CommitsDoNotWaitForIt) {
   std::atomic<bool> done = false;
   {
     Retention retention(*store, SystemClock(), options,
-                        [&](const absl::StatusOr<Store::Archived>& turn) {
+                        [&](const absl::StatusOr<Retention::Done>& turn) {
                           ASSERT_TRUE(turn.ok()) << turn.status();
                           EXPECT_EQ(turn->events, kEvents);
                           done = true;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/error.h"
+#include "hostq/v1/audit_service.grpc.pb.h"
 #include "hostq/v1/event_service.grpc.pb.h"
 
 namespace hostq::crash {
@@ -65,6 +66,7 @@ class Checker {
     }
     ReadCommands();
     ReadEvents();
+    ReadAudit();
   }
 
   Findings Run(const std::vector<Submission>& submissions) {
@@ -123,6 +125,29 @@ class Checker {
     HOSTQ_CHECK(stream->Finish().ok());
   }
 
+  // What was submitted, by what its entry says of it: {"id":"01jd...", ...}.
+  void ReadAudit() {
+    const auto stub = v1::AuditService::NewStub(channel_);
+    v1::ListAuditEntriesRequest request;
+    v1::ListAuditEntriesResponse response;
+    int64_t last = 0;
+    do {
+      Call call(30);
+      response.Clear();
+      HOSTQ_CHECK(stub->ListAuditEntries(&call, request, &response).ok());
+      for (const v1::AuditEntry& entry : response.entries()) {
+        if (entry.sequence() != last + 1) {
+          found_.lost.push_back(absl::StrCat("entries of the audit after ", last));
+        }
+        last = entry.sequence();
+        const std::vector<std::string> words = absl::StrSplit(entry.after(), '"');
+        const bool submission = entry.act() == "hostq.v1.CommandService.CreateCommand";
+        if (submission && words.size() > 3 && words[1] == "id") ++audited_[words[3]];
+      }
+      request.set_page_token(response.next_page_token());
+    } while (!response.next_page_token().empty());
+  }
+
   void Exactly(int want, int have, const std::string& what) {
     if (have < want) found_.lost.push_back(absl::StrCat(what, ": ", have, ", not ", want));
     if (have > want) found_.duplicates.push_back(absl::StrCat(what, ": ", have, ", not ", want));
@@ -136,6 +161,7 @@ class Checker {
             absl::StrCat("commands of ", submission.request.request_id()));
     Exactly(1, created_[id], absl::StrCat("creations of ", id));
     Exactly(1, finished_[id], absl::StrCat("ends of ", id));
+    Exactly(1, audited_[id], absl::StrCat("entries of the audit about ", id));
     v1::GetCommandRequest request;
     request.set_id(id);
     v1::Command command;
@@ -214,6 +240,7 @@ class Checker {
   std::map<std::string, std::set<std::string>> present_;        // by node
   std::map<std::string, std::vector<std::string>> by_request_;  // ids
   std::map<std::string, int> created_, finished_, ended_;       // events: by command, or task
+  std::map<std::string, int> audited_;                          // submissions
   Findings found_;
 };
 

@@ -4,7 +4,8 @@
 # lo; 24 clients bind and unbind addresses all the time. Each of N cycles (12) kills every program at
 # a random moment and once at a named point between "received" and "acknowledged"
 # (common/base/crash_point.h): every point of the sources is reached at least once, however small N
-# is. Afterwards each acknowledged command is there once, with one result and one effect on each of
+# is, but for those of joins and renewals, which no load brings about (agent_install_test strikes
+# each of them). Afterwards each acknowledged command is there once, with one result and one effect on each of
 # its nodes, as the API and the kernel (`ip monitor address`) tell it.
 #
 # The hundreds: tests/crash/run.sh --cycles 300. The seed decides what is killed when, not how the
@@ -49,6 +50,6 @@ if ! { make_run && make_cluster; }; then
   fail "cannot make the cluster"
 fi
 mapfile -t points < <(grep -rhoE --include='*.cc' 'CrashPoint\("[a-z_.]+"' manager agent common |
-  sed 's/.*("//;s/"//' | sort -u)
+  sed 's/.*("//;s/"//' | grep -vE '^agent\.(identity_|renewal_)' | sort -u)
 build/release/tests/hostq_crash --bin "$bin" --run "$run" --cycles "$cycles" --seed "$seed" \
   "${points[@]}"

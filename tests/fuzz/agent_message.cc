@@ -95,7 +95,9 @@ class World {
           HOSTQ_ASSIGN_OR_RETURN(ChangeSet bound,
                                  cluster_->BindToken("abcdefghij", "sha256:0", now));
           HOSTQ_ASSIGN_OR_RETURN(
-              ChangeSet joined, cluster_->NodeJoined("web1", 1, "00", absl::InfiniteFuture(), now));
+              ChangeSet joined,
+              cluster_->NodeJoined({"web1", 1, "00", now.wall, absl::FromUnixSeconds(4102444800)},
+                                   now));
           for (ChangeSet* more : {&bound, &joined}) {
             for (ResourceChange& row : more->resources) all.resources.push_back(std::move(row));
             for (NodeState& node : more->nodes) all.nodes.push_back(std::move(node));
@@ -106,7 +108,7 @@ class World {
     engine_->RunOnce();
     for (const char* address : {"203.0.113.10", "203.0.113.11"}) {
       Submission submission;
-      submission.actor = "x";
+      submission.origin = "x";
       submission.plan = [this, address](const Now& now) {
         v1::CommandSpec spec;
         spec.mutable_bind_address()->set_address(address);

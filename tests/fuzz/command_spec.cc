@@ -39,7 +39,9 @@ std::vector<ResourceChange> MakeRows() {
     token.mutable_expire_time()->set_seconds(2'000'000'000);
     HOSTQ_CHECK(cluster->AddNode(request, token, "x", kNow).ok());
     HOSTQ_CHECK(cluster->BindToken(name, "sha256:0", kNow).ok());
-    HOSTQ_CHECK(cluster->NodeJoined(name, 1, "00", absl::InfiniteFuture(), kNow).ok());
+    HOSTQ_CHECK(
+        cluster->NodeJoined({name, 1, "00", kNow.wall, absl::FromUnixSeconds(4102444800)}, kNow)
+            .ok());
   }
   v1::CommandSpec spec;
   spec.mutable_mount_share()->set_share("home");

@@ -13,6 +13,7 @@
 #include "hostq/agent/v1/session.pb.h"
 #include "hostq/agent/v1/work.pb.h"
 #include "hostq/v1/command.pb.h"
+#include "manager/access/api_key.h"
 #include "manager/access/join_token.h"
 #include "manager/api/page_token.h"
 #include "records.h"
@@ -269,6 +270,46 @@ void Texts() {
   Write("enrollment", '\3' + std::string(key.ToPem().Reveal()));
 }
 
+// What is shown to be let in, and what limits it.
+void Credentials() {
+  const manager::NewApiSecret secret = manager::MakeApiSecret("abcdefghij");
+  Write("credentials", '\0' + std::string(secret.text.Reveal()));
+  Write("credentials", std::string("\1\24\1", 3) + "abcdefghij");
+  for (const char* scope : {"read", "submit:create_account,set_*:web1:*.shop.example", "act::web1",
+                            "operate:bind_address", "admin", "read:::example.com,*"}) {
+    Write("credentials", '\2' + Chunk(scope) + "web1");
+  }
+  Write("credentials", '\3' + Chunk("*.shop.*") + "a.shop.example");
+  for (const char* range : {"10.0.0.0/24", "192.0.2.1", "2001:db8::/32", "::ffff:10.0.0.0/8"}) {
+    Write("credentials", '\4' + Chunk(range) + "10.0.0.7");
+  }
+  // A good request, and each part of it changed or replaced: see renewal.cc.
+  Write("renewal", std::string(7, '\0'));
+  Write("renewal", std::string("\1\1\0\0\0\0\0", 7));
+  Write("renewal", std::string("\2\2\3\0\0\0\0", 7));
+  for (char who = 3; who < 6; ++who) Write("renewal", std::string{who, who, 0, 0, 0, 0, 0});
+  Write("renewal", std::string("\0\1\0\0\0\0\0", 7));
+  Write("renewal", std::string("\0\0\0\2\0\100\0\1\0\0\0", 11));
+  Write("renewal", std::string("\0\0\0\0\3\0\100\0\7\0\0", 11));
+  Write("renewal", std::string("\0\0\0\0\0\1", 6) + Chunk("sha256:00") + '\0');
+  Write("renewal", std::string("\0\0\0\0\0\0\2\0\5\0\1", 11));
+}
+
+void HttpRequests() {
+  const std::string json = "\ncontent-type: application/json\n";
+  Write("http_request", "GET /v1/commands?pageSize=10&activeOnly=true&resourceKey=account/a.b");
+  Write("http_request",
+        "GET /v1/audit?startTime=2026-01-02T03:04:05Z&newestFirst=true&actor=%C3%A9");
+  Write("http_request", "GET /v1/events?sinceSequence=9007199254740993&node=web1&noFollow=true");
+  Write("http_request", "DELETE /v1/nodes/web1?force=true");
+  Write("http_request", "POST /v1/nodes/web%311:pause" + json + R"({"note": "x", "drain": true})");
+  Write("http_request", "POST /v1/commands\nidempotency-key: k" + json + R"(
+{"requestId": "k", "spec": {"createAccount": {"domain": "a.example", "user": "a", "address": "192.0.2.1",
+"quotaBytes": "1073741824"}}, "nodes": ["web1"], "notAfter": "2026-01-02T03:04:05.5Z", "maxFailures": 0})");
+  Write("http_request", "POST /v1/keys" + json + R"(
+{"name": "a", "scopes": ["read"], "expiresIn": "3600.5s", "requestsPerSecond": 5})");
+}
+
 }  // namespace
 }  // namespace hostq::fuzz
 
@@ -285,5 +326,7 @@ int main(int argc, char** argv) {
   Requests();
   Files();
   Texts();
+  Credentials();
+  HttpRequests();
   return 0;
 }

@@ -66,7 +66,7 @@ TEST_F(ApiTest, ActorIsKeptAndCleaned) {
     ASSERT_TRUE(
         manager_.commands().CreateCommand(&call, BindRequest("203.0.113.10"), &response).ok());
   }
-  EXPECT_EQ(response.command().actor(), "alice");
+  EXPECT_EQ(response.command().actor(), LocalActorHere("alice"));
   {
     Call call;
     call.AddMetadata("hostq-actor", std::string(300, 'a'));
@@ -74,7 +74,7 @@ TEST_F(ApiTest, ActorIsKeptAndCleaned) {
         manager_.commands().CreateCommand(&call, BindRequest("203.0.113.11"), &response).ok());
   }
   EXPECT_LT(response.command().actor().size(), 80u);
-  EXPECT_EQ(manager_.Bind("203.0.113.12").actor(), "local");
+  EXPECT_EQ(manager_.Bind("203.0.113.12").actor(), LocalActorHere(""));
 }
 
 TEST_F(ApiTest, PagesCoverEverythingOnceNewestFirst) {
@@ -168,7 +168,7 @@ TEST_F(ApiTest, NodeIsPausedResumedAndRemoved) {
     call.AddMetadata("hostq-actor", "alice");
     ASSERT_TRUE(manager_.nodes().PauseNode(&call, request, &node).ok());
     EXPECT_EQ(node.state(), v1::Node::PAUSED);
-    EXPECT_EQ(node.paused_by(), "alice");
+    EXPECT_EQ(node.paused_by(), LocalActorHere("alice"));
     EXPECT_EQ(node.pause_note(), "disk is being replaced");
   }
   const v1::Command command = manager_.Bind("203.0.113.10");

@@ -151,6 +151,23 @@ TEST_F(DoorTest, CertificateOfNobodyIsNotAuthorized) {
   ExpectAlive();
 }
 
+// A few KiB would become megabytes before anybody looks at how large they are.
+TEST_F(DoorTest, NothingCompressedIsTaken) {
+  const auto channel = grpc::CreateChannel("unix:" + manager_.config().listen.admin_socket,
+                                           grpc::InsecureChannelCredentials());
+  v1::ListCommandsRequest request;
+  request.set_page_token(std::string(100'000, 'x'));
+  for (const auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    v1::ListCommandsResponse commands;
+    Call call;
+    call.set_compression_algorithm(algorithm);
+    const grpc::Status status =
+        v1::CommandService::NewStub(channel)->ListCommands(&call, request, &commands);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << status.error_message();
+  }
+  ExpectAlive();
+}
+
 // Each listener has its own services and no others.
 TEST_F(DoorTest, AgentCannotCallAdministration) {
   for (const std::string& address :

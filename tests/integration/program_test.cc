@@ -32,6 +32,8 @@ class ProgramTest : public ::testing::Test {
                            << "[cluster]\nname = \"test\"\nquorum_address = \"127.0.0.1\"\n"
                            << "[listen]\nagents = \"127.0.0.1:" << FreePort() << "\"\n"
                            << "enrollment = \"127.0.0.1:" << FreePort() << "\"\n"
+                           << "api = \"127.0.0.1:" << FreePort() << "\"\n"
+                           << "https = \"127.0.0.1:" << FreePort() << "\"\n"
                            << "admin_socket = \"" << socket() << "\"\n";
   }
   ~ProgramTest() override { std::filesystem::remove_all(dir_); }

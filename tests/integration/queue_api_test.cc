@@ -173,7 +173,7 @@ TEST_F(QueueApiTest, PauseOutlastsARestart) {
   manager_.Start();
   ASSERT_EQ(Pauses().pauses_size(), 1);
   EXPECT_EQ(Pauses().pauses(0).kind(), "bind_address");
-  EXPECT_EQ(Pauses().pauses(0).actor(), "alice");
+  EXPECT_EQ(Pauses().pauses(0).actor(), LocalActorHere("alice"));
   TestAgent agent(manager_, web1);
   agent.Hello();
   const v1::Command command = manager_.Bind("203.0.113.10");

@@ -30,8 +30,9 @@ agent::v1::Hello TestAgent::DefaultHello() {
   agent::v1::Hello hello;
   hello.set_protocol_version(1);
   hello.set_agent_version("0.1.0-test");
-  for (const char* kind : {"create_account", "delete_account", "mount_share", "bind_address",
-                           "unbind_address", "preflight", "set_quota"}) {
+  for (const char* kind :
+       {"create_account", "delete_account", "mount_share", "bind_address", "unbind_address",
+        "preflight", "set_quota", "set_account_quota", "resync_account"}) {
     hello.add_kinds(kind);
   }
   hello.set_credits(8);

@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -27,16 +29,30 @@ void Pause() { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }
 
 }  // namespace
 
+// Below those that the kernel gives to outgoing connections (32768 and up): one of another test
+// would hold the port of a manager that is started again.
 int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  close(fd);
-  return ntohs(address.sin_port);
+  constexpr int kLowest = 10'000, kPorts = 22'000;
+  static std::atomic<int> next{getpid() * 41};
+  for (int tried = 0; tried < kPorts; ++tried) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(kLowest + next++ % kPorts));
+    const bool free = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+    close(fd);
+    if (free) return ntohs(address.sin_port);
+  }
+  ADD_FAILURE() << "no port is free";
+  return 0;
+}
+
+std::string LocalActorHere(const std::string& said) {
+  const passwd* entry = getpwuid(geteuid());
+  const std::string name =
+      entry == nullptr ? absl::StrCat("uid ", geteuid()) : std::string(entry->pw_name);
+  return geteuid() != 0 || said.empty() ? name : absl::StrCat(said, " (", name, ")");
 }
 
 Call::Call(absl::Duration limit) {
@@ -53,6 +69,8 @@ TestManager::TestManager(absl::Duration heartbeat_interval, const SessionOptions
   config_.cluster.quorum_address = "127.0.0.1";
   config_.listen.agents = absl::StrCat("127.0.0.1:", FreePort());
   config_.listen.enrollment = absl::StrCat("127.0.0.1:", FreePort());
+  config_.listen.api = absl::StrCat("127.0.0.1:", FreePort());
+  config_.listen.https = absl::StrCat("127.0.0.1:", FreePort());
   config_.listen.admin_socket = dir_ + "/manager.sock";
   config_.limits.heartbeat_interval = heartbeat_interval;
   const auto made = InitStateDir(config_);
@@ -80,6 +98,8 @@ void TestManager::Start() {
   nodes_ = v1::NodeService::NewStub(channel);
   accounts_ = v1::AccountService::NewStub(channel);
   events_ = v1::EventService::NewStub(channel);
+  keys_ = v1::KeyService::NewStub(channel);
+  administrators_ = v1::AdministratorService::NewStub(channel);
 }
 
 void TestManager::Stop() {
@@ -87,7 +107,7 @@ void TestManager::Stop() {
   server_.reset();
 }
 
-std::string TestManager::ca_pem() const { return *ReadFile(config_.state_dir + "/ca/ca.pem"); }
+std::string TestManager::ca_pem() const { return *ReadFile(config_.state_dir + "/ca/trusted.pem"); }
 
 std::shared_ptr<grpc::Channel> TestManager::Channel(const std::string& address,
                                                     const TlsIdentity* identity,

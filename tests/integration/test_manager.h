@@ -11,8 +11,10 @@
 #include "grpcpp/grpcpp.h"
 #include "hostq/agent/v1/enrollment.grpc.pb.h"
 #include "hostq/v1/account_service.grpc.pb.h"
+#include "hostq/v1/administrator_service.grpc.pb.h"
 #include "hostq/v1/command_service.grpc.pb.h"
 #include "hostq/v1/event_service.grpc.pb.h"
+#include "hostq/v1/key_service.grpc.pb.h"
 #include "hostq/v1/node_service.grpc.pb.h"
 #include "manager/server.h"
 
@@ -38,6 +40,8 @@ class TestManager {
   ~TestManager();
 
   const ManagerConfig& config() const { return config_; }
+  // For the next Start().
+  ManagerConfig& change_config() { return config_; }
   Server& server() { return *server_; }
   void Stop();
   void Start();
@@ -46,6 +50,8 @@ class TestManager {
   v1::NodeService::Stub& nodes() { return *nodes_; }
   v1::AccountService::Stub& accounts() { return *accounts_; }
   v1::EventService::Stub& events() { return *events_; }
+  v1::KeyService::Stub& keys() { return *keys_; }
+  v1::AdministratorService::Stub& administrators() { return *administrators_; }
 
   // A TLS channel as agents have it; without a certificate if `identity` is null.
   std::shared_ptr<grpc::Channel> Channel(const std::string& address, const TlsIdentity* identity,
@@ -86,7 +92,12 @@ class TestManager {
   std::unique_ptr<v1::NodeService::Stub> nodes_;
   std::unique_ptr<v1::AccountService::Stub> accounts_;
   std::unique_ptr<v1::EventService::Stub> events_;
+  std::unique_ptr<v1::KeyService::Stub> keys_;
+  std::unique_ptr<v1::AdministratorService::Stub> administrators_;
 };
+
+// Who this process is on the local socket when it says `said`: only root is believed.
+std::string LocalActorHere(const std::string& said);
 
 // A port that was free a moment ago.
 int FreePort();

@@ -38,6 +38,13 @@ class SimulatedManager::FaultyStore final : public manager::Store {
   absl::StatusOr<std::vector<Command>> ListCommands(const manager::CommandQuery& query) override {
     return disk_.ListCommands(query);
   }
+  absl::StatusOr<CommandId> CommandBelow(CommandId before, int count) override {
+    return disk_.CommandBelow(before, count);
+  }
+  absl::StatusOr<std::vector<manager::Event>> ListRepairs(absl::string_view node, absl::Time since,
+                                                          int limit) override {
+    return disk_.ListRepairs(node, since, limit);
+  }
   absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view id) override {
     return disk_.FindRequest(id);
   }
@@ -55,6 +62,14 @@ class SimulatedManager::FaultyStore final : public manager::Store {
   }
   absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override {
     return disk_.ListOrphans(limit);
+  }
+  absl::StatusOr<std::vector<manager::AuditEntry>> ListAudit(
+      const manager::AuditQuery& query) override {
+    return disk_.ListAudit(query);
+  }
+  absl::StatusOr<manager::AuditChain> GetAuditChain() override { return disk_.GetAuditChain(); }
+  absl::StatusOr<int> DeleteAudit(absl::Time time, int limit, absl::Time now) override {
+    return disk_.DeleteAudit(time, limit, now);
   }
 
  private:
@@ -256,7 +271,7 @@ absl::StatusOr<PlannedCommand> SimulatedManager::Plan(const Request& request) co
 
 void SimulatedManager::Submit(const Request& request, absl::Duration not_after, Done done) {
   manager::Submission submission;
-  submission.actor = "client";
+  submission.origin = "client";
   submission.request_id = request.id;
   submission.request = absl::StrCat(request.token);
   submission.not_after = clock_.Now() + not_after;

@@ -169,6 +169,7 @@ class Model {
   void Apply(const manager::ResourceChange& change);
   void Apply(const manager::Event& event);
   void Apply(const manager::SetTerm& set);
+  void Apply(const manager::AuditEntry&) {}
   void CheckLease(CommandId id, const CommandModel& command, const std::string& node,
                   const TaskModel& before, const manager::Task& after);
   void CheckOutcome(CommandId id, const CommandModel& command, const std::string& node,

@@ -21,6 +21,34 @@ repair_is() { # true|false
   done
 }
 
+# The account's answer is VERDICT, and its first line has TEXT in it.
+answer_is() { holds ".verdict.state == \"$1\" and (.verdict.summary | contains(\"${2:-}\"))" hostq account show example.com; }
+
+everywhere() {
+  chapter "Is it right everywhere?"
+  check_soon 60 "the account is right" answer_is RIGHT "example.com is right on all 3 nodes"
+  run hostq account show example.com
+  run on web1 ip addr del 203.0.113.10/32 dev lo
+  check_soon 30 "the answer names the address and the node" answer_is WRONG "not right on web1: 203.0.113.10 is not on lo"
+  run hostq account show example.com
+  run on web1 ip addr add 203.0.113.10/32 dev lo
+  check_soon 30 "put back by hand: it is right again" answer_is RIGHT
+  run on storage1 setquota -u exampleco 0 1024 0 0 /chroot/home
+  run hostq account check example.com
+  check "another quota: the answer names it" shows "set the quota of uid 20000 to 10MiB"
+  check "and what to do" shows "hostq account resync example.com --apply"
+  check "the exit status tells" refused
+  run hostq account resync example.com --apply
+  check "put right" succeeded
+  run hostq account check example.com
+  check "it is right on all nodes" shows "example.com is right on all 3 nodes"
+  check "and the exit status tells" succeeded
+  daemon web2 node stop
+  check_soon 60 "a node that is away is not known to be right" answer_is UNKNOWN web2
+  daemon web2 node start
+  check_soon 60 "it is back: right again" answer_is RIGHT
+}
+
 by_hand() {
   chapter "Changed by hand"
   run on web2 userdel exampleco
@@ -85,6 +113,7 @@ run hostq account create example.com --user exampleco --address 203.0.113.10 --q
 check "an account" succeeded
 say "The nodes would put most of it right by themselves: they are told not to."
 repair_is false
+everywhere
 by_hand
 conflict
 repair_is true

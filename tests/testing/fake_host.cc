@@ -223,13 +223,13 @@ class FakeHost::Parts {
       return absl::OkStatus();
     }
     absl::StatusOr<std::vector<AddressOwner>> FindOwners(
-        const std::vector<IpAddress>& addresses) override {
-      std::vector<AddressOwner> owners;
-      for (const IpAddress& address : addresses) {
+        const std::vector<IpAddress>& asked) override {
+      std::vector<AddressOwner> found;
+      for (const IpAddress& address : asked) {
         HOSTQ_ASSIGN_OR_RETURN(const auto owner, FindOwner(address));
-        if (owner) owners.push_back(*owner);
+        if (owner) found.push_back(*owner);
       }
-      return owners;
+      return found;
     }
     absl::StatusOr<std::optional<AddressOwner>> FindOwner(const IpAddress& address) override {
       HOSTQ_RETURN_IF_ERROR(host_.Injected("FindOwner"));

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "common/base/id.h"
+#include "manager/audit/chain.h"
 
 namespace hostq::manager {
 namespace {
@@ -29,6 +31,14 @@ Task Stored(const Task& task) {
   stored.step_index = stored.step_count = 0;
   stored.wedged = false;
   return stored;
+}
+
+void Append(AuditEntry entry, MemoryDatabase& database) {
+  ChainPoint& head = database.audit_chain.head;
+  entry.sequence = head.sequence + 1;
+  entry.hash = ChainHash(head.hash, entry);
+  head = {entry.sequence, entry.hash};
+  database.audit.push_back(std::move(entry));
 }
 
 // One transaction: what it changes, until everything in it has been found possible.
@@ -118,6 +128,11 @@ class Transaction {
     return absl::OkStatus();
   }
 
+  absl::Status Apply(const AuditEntry& entry) {
+    audit_.push_back(entry);
+    return absl::OkStatus();
+  }
+
   void Commit() {
     for (auto& [id, command] : commands_) {
       if (command.state == CommandState::kActive) {
@@ -139,6 +154,7 @@ class Transaction {
     }
     std::move(events_.begin(), events_.end(), std::back_inserter(database_.events));
     if (term_) database_.term = *term_;
+    for (AuditEntry& entry : audit_) Append(std::move(entry), database_);
   }
 
  private:
@@ -157,6 +173,7 @@ class Transaction {
   std::map<MemoryDatabase::AttemptKey, std::pair<absl::Time, Attempt>> orphans_;
   std::map<std::pair<std::string, std::string>, std::optional<std::string>> resources_;
   std::vector<Event> events_;
+  std::vector<AuditEntry> audit_;
   std::optional<uint64_t> term_;
 };
 
@@ -165,6 +182,7 @@ class Transaction {
 absl::StatusOr<Snapshot> MemoryStore::Load() {
   Snapshot snapshot;
   snapshot.term = database_.term;
+  snapshot.audit = database_.audit_chain;
   if (!database_.events.empty()) snapshot.last_sequence = database_.events.back().sequence;
   if (!database_.commands.empty()) snapshot.last_command = database_.commands.rbegin()->first;
   for (const CommandId id : database_.active) snapshot.live.push_back(database_.commands.at(id));
@@ -206,7 +224,31 @@ absl::StatusOr<std::vector<Command>> MemoryStore::ListCommands(const CommandQuer
     if (query.active_only && command.state != CommandState::kActive) continue;
     if (!query.resource_key.empty() && command.resource_key != query.resource_key) continue;
     if (query.part_of != 0 && command.part_of != query.part_of) continue;
+    if (command.id <= query.after) break;
+    if (query.state && command.state != *query.state) continue;
+    if (!query.kind.empty() && command.kind != query.kind) continue;
+    if (!query.actor.empty() && command.actor != query.actor) continue;
+    if (!query.node.empty() && command.FindTask(query.node) == nullptr) continue;
     list.push_back(command);
+  }
+  return list;
+}
+
+absl::StatusOr<CommandId> MemoryStore::CommandBelow(CommandId before, int count) {
+  auto at = database_.commands.lower_bound(before);
+  for (; count > 0; --count, --at) {
+    if (at == database_.commands.begin()) return 0;
+  }
+  return at->first;
+}
+
+absl::StatusOr<std::vector<Event>> MemoryStore::ListRepairs(absl::string_view node,
+                                                            absl::Time since, int limit) {
+  std::vector<Event> list;
+  for (auto at = database_.events.rbegin(); at != database_.events.rend(); ++at) {
+    if (list.size() == static_cast<size_t>(limit)) break;
+    if (at->type != EventType::kNodeRepaired || at->node != node || at->time < since) continue;
+    list.push_back(*at);
   }
   return list;
 }
@@ -252,6 +294,35 @@ absl::StatusOr<int> MemoryStore::DeleteLooks(absl::Time time, int limit) {
                   [id](const auto& entry) { return std::get<0>(entry.first) == id; });
   }
   return static_cast<int>(looks.size());
+}
+
+absl::StatusOr<std::vector<AuditEntry>> MemoryStore::ListAudit(const AuditQuery& query) {
+  std::vector<AuditEntry> list;
+  for (const AuditEntry& entry : database_.audit) {
+    const bool asked = entry.sequence > query.after && entry.sequence < query.before &&
+                       (query.actor.empty() || query.actor == entry.actor) &&
+                       (query.act.empty() || query.act == entry.act ||
+                        absl::EndsWith(entry.act, "." + query.act)) &&
+                       (query.target.empty() || query.target == entry.target) &&
+                       (!query.refused_only || entry.outcome != Reason::kNone) &&
+                       entry.time >= query.start_time;
+    if (asked) list.push_back(entry);
+  }
+  if (query.newest_first) std::reverse(list.begin(), list.end());
+  if (list.size() > static_cast<size_t>(query.limit)) list.resize(static_cast<size_t>(query.limit));
+  return list;
+}
+
+absl::StatusOr<int> MemoryStore::DeleteAudit(absl::Time time, int limit, absl::Time now) {
+  auto& audit = database_.audit;
+  auto end = audit.begin();
+  while (end != audit.end() && end - audit.begin() < limit && end->time < time) ++end;
+  if (end == audit.begin()) return 0;
+  database_.audit_chain.beginning = {std::prev(end)->sequence, std::prev(end)->hash};
+  const auto deleted = static_cast<int>(end - audit.begin());
+  audit.erase(audit.begin(), end);
+  Append(MakeDeletionEntry(deleted, now), database_);
+  return deleted;
 }
 
 absl::StatusOr<std::vector<Event>> MemoryStore::ListEvents(int64_t sequence, int limit) {

@@ -92,6 +92,7 @@ Command CommandAt(const Statement& row) {
   command.retry.never = DecodeReasons(StringAt(row, 25));
   command.part_of = row.Int64(26);
   command.part_stage = static_cast<int>(row.Int64(27));
+  command.traceparent = StringAt(row, 28);
   return command;
 }
 
@@ -118,6 +119,42 @@ Task TaskAt(const Statement& row) {
   task.trouble_time = TimeAt(row, 18, absl::InfinitePast());
   task.cancel_actor = StringAt(row, 19);
   return task;
+}
+
+AuditEntry AuditEntryAt(const Statement& row) {
+  AuditEntry entry;
+  entry.sequence = row.Int64(0);
+  entry.time = TimeAt(row, 1);
+  entry.actor = StringAt(row, 2);
+  entry.source = StringAt(row, 3);
+  entry.act = StringAt(row, 4);
+  entry.target = StringAt(row, 5);
+  entry.request_id = StringAt(row, 6);
+  entry.outcome = static_cast<Reason>(row.Int64(7));
+  entry.message = StringAt(row, 8);
+  entry.before = StringAt(row, 9);
+  entry.after = StringAt(row, 10);
+  entry.count = row.Int64(11);
+  entry.hash = std::string(row.Blob(12));
+  return entry;
+}
+
+Event EventAt(const Statement& row) {
+  Event event;
+  event.sequence = row.Int64(0);
+  event.time = TimeAt(row, 1);
+  event.type = static_cast<EventType>(row.Int64(2));
+  event.command = row.Int64(3);
+  event.node = StringAt(row, 4);
+  event.attempt = static_cast<int>(row.Int64(5));
+  event.from_phase = static_cast<int>(row.Int64(6));
+  event.to_phase = static_cast<int>(row.Int64(7));
+  event.outcome = static_cast<Outcome>(row.Int64(8));
+  event.reason = static_cast<Reason>(row.Int64(9));
+  event.actor = StringAt(row, 10);
+  event.message = StringAt(row, 11);
+  event.traceparent = StringAt(row, 12);
+  return event;
 }
 
 Attempt AttemptAt(const Statement& row) {

@@ -148,6 +148,41 @@ CREATE INDEX command_by_whole ON command(part_of, id, state) WHERE part_of <> 0;
 CREATE INDEX command_look ON command(finish_time)
   WHERE kind = 'preflight' AND actor = 'manager' AND state <> 1;
 )sql",
+    // 7: the audit, a chain of hashes (manager/audit/chain.h), and where it begins and ends.
+    R"sql(
+CREATE TABLE audit (
+  sequence INTEGER PRIMARY KEY,              -- without gaps
+  time INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  source TEXT NOT NULL,
+  act TEXT NOT NULL,
+  target TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  outcome INTEGER NOT NULL,                  -- 0: done; otherwise the reason of the refusal
+  message TEXT NOT NULL,
+  before TEXT NOT NULL,                      -- JSON
+  after TEXT NOT NULL,                       -- JSON
+  count INTEGER NOT NULL,
+  hash BLOB NOT NULL
+);
+CREATE TABLE audit_chain (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  begin_sequence INTEGER NOT NULL,           -- the last entry that was deleted; 0: none
+  begin_hash BLOB NOT NULL,
+  head_sequence INTEGER NOT NULL,            -- the newest entry
+  head_hash BLOB NOT NULL
+);
+INSERT INTO audit_chain(id, begin_sequence, begin_hash, head_sequence, head_hash)
+  VALUES (1, 0, zeroblob(32), 0, zeroblob(32));
+)sql",
+    // 8: what nodes have put right by themselves.
+    R"sql(
+CREATE INDEX event_of_repair ON event(node, sequence) WHERE type = 16;
+)sql",
+    // 9: by which trace a command is followed (W3C trace context).
+    R"sql(
+ALTER TABLE command ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
+)sql",
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "common/base/crash_point.h"
 #include "common/base/error.h"
 #include "common/base/id.h"
+#include "manager/store/sqlite/audit_table.h"
 #include "manager/store/sqlite/rows.h"
 #include "manager/store/sqlite/schema.h"
 
@@ -43,16 +44,25 @@ class SqliteStore::Writer {
     HOSTQ_ASSIGN_OR_RETURN(writer->database_, Database::Open(path, options));
     HOSTQ_RETURN_IF_ERROR(sqlite::Migrate(*writer->database_, Schema()));
     HOSTQ_RETURN_IF_ERROR(writer->Prepare());
+    HOSTQ_RETURN_IF_ERROR(writer->audit_.Open(*writer->database_));
     return writer;
   }
 
   absl::Status Commit(absl::Span<const Mutation> mutations) {
     HOSTQ_ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
+    audit_.Begin();
     for (const Mutation& mutation : mutations) {
       HOSTQ_RETURN_IF_ERROR(std::visit([this](const auto& m) { return Apply(m); }, mutation));
     }
+    HOSTQ_RETURN_IF_ERROR(audit_.End());
     CrashPoint("manager.before_commit");
-    return transaction.Commit();
+    HOSTQ_RETURN_IF_ERROR(transaction.Commit());
+    audit_.Committed();
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<int> DeleteAudit(absl::Time time, int limit, absl::Time now) {
+    return audit_.Delete(time, limit, now);
   }
 
   // What the archive has a copy of.
@@ -97,7 +107,7 @@ class SqliteStore::Writer {
                                         ") VALUES "
                                         "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?"
                                         "17,?18,?19,?20,?21,?22,?23,?24,"
-                                        "?25,?26,?27,?28)")},
+                                        "?25,?26,?27,?28,?29)")},
         {&insert_task_,
          absl::StrCat(
              "INSERT INTO task(command_id, ", kTaskColumns,
@@ -142,13 +152,14 @@ class SqliteStore::Writer {
     const Command& c = insert.command;
     const std::string supersedes = absl::StrJoin(c.supersedes, ",");
     const std::string never = EncodeReasons(c.retry.never);
-    insert_command_.BindAll(
-        c.id, c.kind, c.resource_key, c.actor, nullptr, Blob(c.request), Blob(c.spec), Blob(c.work),
-        absl::ToUnixMicros(c.create_time), nullptr, absl::ToInt64Microseconds(c.timeout),
-        c.needs_ready, c.state, nullptr, supersedes, nullptr, c.priority, c.max_parallel,
-        c.max_failures, absl::ToInt64Microseconds(c.retry.backoff.initial),
-        absl::ToInt64Microseconds(c.retry.backoff.cap), c.retry.backoff.factor,
-        c.retry.backoff.floor, c.retry.max_attempts, nullptr, never, c.part_of, c.part_stage);
+    insert_command_.BindAll(c.id, c.kind, c.resource_key, c.actor, nullptr, Blob(c.request),
+                            Blob(c.spec), Blob(c.work), absl::ToUnixMicros(c.create_time), nullptr,
+                            absl::ToInt64Microseconds(c.timeout), c.needs_ready, c.state, nullptr,
+                            supersedes, nullptr, c.priority, c.max_parallel, c.max_failures,
+                            absl::ToInt64Microseconds(c.retry.backoff.initial),
+                            absl::ToInt64Microseconds(c.retry.backoff.cap), c.retry.backoff.factor,
+                            c.retry.backoff.floor, c.retry.max_attempts, nullptr, never, c.part_of,
+                            c.part_stage, c.traceparent);
     BindTime(insert_command_, 16, c.not_before);
     if (c.retry.max_elapsed != absl::InfiniteDuration()) {
       insert_command_.BindInt64(25, absl::ToInt64Microseconds(c.retry.max_elapsed));
@@ -235,10 +246,13 @@ class SqliteStore::Writer {
 
   absl::Status Apply(const SetTerm& set) { return set_meta_.Run("term", set.term); }
 
+  absl::Status Apply(const AuditEntry& entry) { return audit_.Append(entry); }
+
   std::unique_ptr<Database> database_;  // outlives the statements
   Statement insert_command_, insert_task_, update_task_, finish_command_, insert_attempt_,
       insert_orphan_, insert_event_, put_resource_, delete_resource_, set_meta_, delete_command_,
       delete_tasks_, delete_attempts_, delete_events_, old_looks_;
+  AuditWriter audit_;
 };
 
 // The connection that reads, and its statements.
@@ -251,6 +265,7 @@ class SqliteStore::Reader {
     options.create = false;
     HOSTQ_ASSIGN_OR_RETURN(reader->database_, Database::Open(path, options));
     HOSTQ_RETURN_IF_ERROR(reader->Prepare());
+    HOSTQ_RETURN_IF_ERROR(reader->audit_.Open(*reader->database_));
     return reader;
   }
 
@@ -264,6 +279,7 @@ class SqliteStore::Reader {
                            database_->QueryInt64("SELECT coalesce(max(sequence),0) FROM event"));
     HOSTQ_ASSIGN_OR_RETURN(snapshot.last_command,
                            database_->QueryInt64("SELECT coalesce(max(id),0) FROM command"));
+    HOSTQ_ASSIGN_OR_RETURN(snapshot.audit, audit_.Chain());
     HOSTQ_ASSIGN_OR_RETURN(snapshot.live, Commands(active_));
     // The archive takes no part of an active command.
     for (Command& command : snapshot.live) {
@@ -288,6 +304,8 @@ class SqliteStore::Reader {
     return snapshot;
   }
 
+  AuditReader& audit() { return audit_; }
+
   absl::StatusOr<Command> GetCommand(CommandId id) {
     get_.BindAll(id);
     HOSTQ_ASSIGN_OR_RETURN(std::vector<Command> found, Commands(get_));
@@ -305,12 +323,26 @@ class SqliteStore::Reader {
                                                   : list_;
     list.BindInt64(1, query.before);
     list.BindInt64(2, query.limit);
-    if (&list == &list_by_resource_) list.BindText(3, query.resource_key);
-    if (&list == &list_parts_) list.BindInt64(3, query.part_of);
+    list.BindInt64(3, query.after);
+    list.BindInt64(4, query.state ? static_cast<int64_t>(*query.state) : 0);
+    list.BindText(5, query.kind);
+    list.BindText(6, query.actor);
+    list.BindText(7, query.node);
+    if (&list == &list_by_resource_) list.BindText(8, query.resource_key);
+    if (&list == &list_parts_) list.BindInt64(8, query.part_of);
     if (&list == &list_by_resource_ || &list == &list_parts_) {
-      list.BindInt64(4, query.active_only ? 1 : 0);
+      list.BindInt64(9, query.active_only ? 1 : 0);
     }
     return Commands(list);
+  }
+
+  absl::StatusOr<CommandId> CommandBelow(CommandId before, int count) {
+    below_.BindAll(before, count - 1);
+    const absl::StatusOr<bool> row = below_.Step();
+    const CommandId id = row.ok() && *row ? below_.Int64(0) : 0;
+    below_.Reset();
+    HOSTQ_RETURN_IF_ERROR(row.status());
+    return id;
   }
 
   // Adds to `parts` the parts of a command that are here.
@@ -363,46 +395,37 @@ class SqliteStore::Reader {
   }
 
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) {
-    std::vector<Event> events;
     events_.BindAll(sequence, limit);
-    for (;;) {
-      HOSTQ_ASSIGN_OR_RETURN(const bool row, events_.Step());
-      if (!row) break;
-      Event& e = events.emplace_back();
-      e.sequence = events_.Int64(0);
-      e.time = TimeAt(events_, 1);
-      e.type = static_cast<EventType>(events_.Int64(2));
-      e.command = events_.Int64(3);
-      e.node = StringAt(events_, 4);
-      e.attempt = static_cast<int>(events_.Int64(5));
-      e.from_phase = static_cast<int>(events_.Int64(6));
-      e.to_phase = static_cast<int>(events_.Int64(7));
-      e.outcome = static_cast<Outcome>(events_.Int64(8));
-      e.reason = static_cast<Reason>(events_.Int64(9));
-      e.actor = StringAt(events_, 10);
-      e.message = StringAt(events_, 11);
-    }
-    events_.Reset();
-    return events;
+    return Events(events_);
+  }
+
+  absl::StatusOr<std::vector<Event>> ListRepairs(absl::string_view node, absl::Time since,
+                                                 int limit) {
+    repairs_.BindAll(node, absl::ToUnixMicros(since), limit);
+    return Events(repairs_);
   }
 
  private:
   absl::Status Prepare() {
     const std::string select = absl::StrCat("SELECT ", kCommandColumns, " FROM command ");
+    const std::string matching =
+        "id<?1 AND id>?3 AND (?4=0 OR state=?4) AND (?5='' OR kind=?5) AND (?6='' OR actor=?6) "
+        "AND (?7='' OR EXISTS (SELECT 1 FROM task WHERE command_id=command.id AND node=?7)) "
+        "ORDER BY id DESC LIMIT ?2";
+    const std::string event = absl::StrCat("SELECT ", kEventColumns, " FROM event ");
     const std::pair<Statement*, std::string> statements[] = {
         {&term_, "SELECT value FROM meta WHERE key='term'"},
         {&active_, absl::StrCat(select, "WHERE state=1 ORDER BY id")},
         {&get_, absl::StrCat(select, "WHERE id=?1")},
         {&by_request_, absl::StrCat(select, "WHERE request_id=?1")},
-        {&list_, absl::StrCat(select, "WHERE id<?1 ORDER BY id DESC LIMIT ?2")},
-        {&list_active_, absl::StrCat(select, "WHERE state=1 AND id<?1 ORDER BY id DESC LIMIT ?2")},
-        {&list_by_resource_, absl::StrCat(select,
-                                          "WHERE resource_key=?3 AND id<?1 AND (?4=0 OR state=1) "
-                                          "ORDER BY id DESC LIMIT ?2")},
+        {&list_, absl::StrCat(select, "WHERE ", matching)},
+        {&list_active_, absl::StrCat(select, "WHERE state=1 AND ", matching)},
+        {&list_by_resource_,
+         absl::StrCat(select, "WHERE resource_key=?8 AND (?9=0 OR state=1) AND ", matching)},
         {&list_parts_,
-         absl::StrCat(select,
-                      "WHERE part_of=?3 AND part_of<>0 AND id<?1 AND (?4=0 OR state=1) "
-                      "ORDER BY id DESC LIMIT ?2")},
+         absl::StrCat(select, "WHERE part_of=?8 AND part_of<>0 AND (?9=0 OR state=1) AND ",
+                      matching)},
+        {&below_, "SELECT id FROM command WHERE id<?1 ORDER BY id DESC LIMIT 1 OFFSET ?2"},
         {&count_parts_,
          "SELECT state, count(*) FROM command WHERE part_of=?1 AND part_of<>0 GROUP BY state"},
         {&tasks_, absl::StrCat("SELECT ", kTaskColumns,
@@ -415,9 +438,10 @@ class SqliteStore::Reader {
         {&attempts_,
          "SELECT node, number, epoch, start_time, finish_time, reason, message, steps FROM attempt "
          "WHERE command_id=?1 ORDER BY node, number, epoch"},
-        {&events_,
-         "SELECT sequence, time, type, command_id, node, attempt, from_phase, to_phase, outcome, "
-         "reason, actor, message FROM event WHERE sequence>?1 ORDER BY sequence LIMIT ?2"},
+        {&events_, absl::StrCat(event, "WHERE sequence>?1 ORDER BY sequence LIMIT ?2")},
+        {&repairs_, absl::StrCat(event,
+                                 "WHERE node=?1 AND type=16 AND time>=?2 "
+                                 "ORDER BY sequence DESC LIMIT ?3")},
         {&resources_, "SELECT kind, key, data FROM resource ORDER BY kind, key"},
         // The other columns are those of the row with the highest sequence (SQLite, "Bare columns
         // in an aggregate query").
@@ -449,6 +473,20 @@ class SqliteStore::Reader {
     }
   }
 
+  // The rows of a bound statement. Resets it.
+  absl::StatusOr<std::vector<Event>> Events(Statement& rows) {
+    std::vector<Event> events;
+    for (;;) {
+      const absl::StatusOr<bool> row = rows.Step();
+      if (!row.ok() || !*row) {
+        rows.Reset();
+        if (!row.ok()) return row.status();
+        return events;
+      }
+      events.push_back(EventAt(rows));
+    }
+  }
+
   absl::Status ReadTasks(Command& command) {
     tasks_.BindAll(command.id);
     for (;;) {
@@ -463,7 +501,8 @@ class SqliteStore::Reader {
 
   std::unique_ptr<Database> database_;
   Statement term_, active_, get_, by_request_, list_, list_active_, list_by_resource_, list_parts_,
-      count_parts_, tasks_, attempts_, orphans_, events_, resources_, sessions_;
+      below_, repairs_, count_parts_, tasks_, attempts_, orphans_, events_, resources_, sessions_;
+  AuditReader audit_;
 };
 
 SqliteStore::SqliteStore() = default;
@@ -577,6 +616,15 @@ absl::StatusOr<std::vector<Command>> SqliteStore::ListCommands(const CommandQuer
   return commands;
 }
 
+absl::StatusOr<CommandId> SqliteStore::CommandBelow(CommandId before, int count) {
+  const MutexLock lock(reader_mutex_);
+  const absl::StatusOr<CommandId> id = reader_->CommandBelow(before, count);
+  if (!id.ok()) return StoreError(id.status());
+  const absl::StatusOr<CommandId> old = old_->CommandBelow(before, count);
+  if (!old.ok()) return StoreError(old.status());
+  return std::max(*id, *old);
+}
+
 absl::StatusOr<std::optional<Command>> SqliteStore::FindRequest(absl::string_view request_id) {
   const MutexLock lock(reader_mutex_);
   absl::StatusOr<std::optional<Command>> command = reader_->FindRequest(request_id);
@@ -605,6 +653,32 @@ absl::StatusOr<std::vector<Event>> SqliteStore::ListEvents(int64_t sequence, int
   if (!old.ok()) return StoreError(old.status());
   return Merge(*std::move(old), *std::move(events), limit,
                [](const Event& a, const Event& b) { return a.sequence < b.sequence; });
+}
+
+absl::StatusOr<std::vector<Event>> SqliteStore::ListRepairs(absl::string_view node,
+                                                            absl::Time since, int limit) {
+  const MutexLock lock(reader_mutex_);
+  absl::StatusOr<std::vector<Event>> events = reader_->ListRepairs(node, since, limit);
+  if (!events.ok()) return StoreError(events.status());
+  absl::StatusOr<std::vector<Event>> old = old_->ListRepairs(node, since, limit);
+  if (!old.ok()) return StoreError(old.status());
+  return Merge(*std::move(events), *std::move(old), limit,
+               [](const Event& a, const Event& b) { return a.sequence > b.sequence; });
+}
+
+absl::StatusOr<std::vector<AuditEntry>> SqliteStore::ListAudit(const AuditQuery& query) {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->audit().List(query));
+}
+
+absl::StatusOr<AuditChain> SqliteStore::GetAuditChain() {
+  const MutexLock lock(reader_mutex_);
+  return WithReason(reader_->audit().Chain());
+}
+
+absl::StatusOr<int> SqliteStore::DeleteAudit(absl::Time time, int limit, absl::Time now) {
+  const MutexLock lock(writer_mutex_);
+  return WithReason(writer_->DeleteAudit(time, limit, now));
 }
 
 }  // namespace hostq::manager

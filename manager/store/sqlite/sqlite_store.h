@@ -32,12 +32,18 @@ class SqliteStore final : public Store {
   absl::Status Commit(absl::Span<const Mutation> mutations) override;
   absl::StatusOr<Command> GetCommand(CommandId id) override;
   absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) override;
+  absl::StatusOr<CommandId> CommandBelow(CommandId before, int count) override;
   absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view request_id) override;
   absl::StatusOr<std::vector<TaskAttempt>> ListAttempts(CommandId id) override;
   absl::StatusOr<std::vector<Orphan>> ListOrphans(int limit) override;
   absl::StatusOr<std::vector<Event>> ListEvents(int64_t sequence, int limit) override;
+  absl::StatusOr<std::vector<Event>> ListRepairs(absl::string_view node, absl::Time since,
+                                                 int limit) override;
   absl::StatusOr<Archived> MoveToArchive(absl::Time time, int limit) override;
   absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) override;
+  absl::StatusOr<std::vector<AuditEntry>> ListAudit(const AuditQuery& query) override;
+  absl::StatusOr<AuditChain> GetAuditChain() override;
+  absl::StatusOr<int> DeleteAudit(absl::Time time, int limit, absl::Time now) override;
 
  private:
   class Writer;

@@ -148,6 +148,17 @@ TEST_F(HostHooksTest, EnvironmentDirectoryGroupAndInputAreFixed) {
   EXPECT_EQ(absl::StrJoin(lines.begin() + 6, lines.end() - 1, " "), "0 1 10 2");
 }
 
+// Of a step's process it is the step's (agent/executor/step_process.cc).
+TEST_F(HostHooksTest, TheTraceOfTheStepIsHandedOnIfItIsOne) {
+  const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  ASSERT_EQ(setenv("TRACEPARENT", trace.c_str(), 1), 0);
+  EXPECT_EQ(Run("echo \"$TRACEPARENT\"").output, trace);
+  ASSERT_EQ(setenv("TRACEPARENT", "x; rm -rf /", 1), 0);
+  EXPECT_EQ(Run("echo \"${TRACEPARENT-none}\"").output, "none");
+  ASSERT_EQ(unsetenv("TRACEPARENT"), 0);
+  EXPECT_EQ(Run("echo \"${TRACEPARENT-none}\"").output, "none");
+}
+
 TEST_F(HostHooksTest, InputThatNobodyReadsHarmsNobody) {
   EXPECT_EQ(Run("exit 0", absl::Seconds(20), std::string(1 << 20, 'x')).exit_status, 0);
 }

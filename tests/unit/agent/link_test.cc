@@ -407,5 +407,43 @@ TEST_F(LinkTest, RefusedNodeDoesNotHammerTheManager) {
   EXPECT_TRUE(Flush().connect.has_value());
 }
 
+TEST_F(LinkTest, BannedNodeWaitsAndComesBackByItself) {
+  Connect();
+  for (const Reason reason : {Reason::kNodeBanned, Reason::kCertificateSuperseded}) {
+    logic_->OnClosed(connection_, MakeError(absl::StatusCode::kPermissionDenied, reason, "no"));
+    EXPECT_FALSE(Flush().certificate_refused) << "another certificate would not help";
+    clock_.Advance(absl::Seconds(145));
+    EXPECT_FALSE(Flush().connect.has_value());
+    clock_.Advance(absl::Seconds(20));
+    EXPECT_TRUE(Flush().connect.has_value());
+  }
+}
+
+// The connection was lost before the node had written whom it trusts now: the hello of the next one
+// still says what it trusted before, and the manager must not wait for more than the welcome.
+TEST_F(LinkTest, TrustThatIsDurableBeforeTheWelcomeIsToldAfterIt) {
+  const auto told = [this] {
+    std::vector<std::string> pins;
+    for (const auto& message : std::exchange(sent_, {})) {
+      for (const std::string& pin : message.trusts().pins()) pins.push_back(pin);
+    }
+    return pins;
+  };
+  Flush();
+  ASSERT_THAT(Sent(), ElementsAre("hello"));
+  logic_->OnIdentity({"old", "next"}, false);
+  Flush();
+  EXPECT_THAT(told(), IsEmpty()) << "not before the welcome";
+  Welcome();
+  EXPECT_THAT(told(), ElementsAre("old", "next"));
+  // The manager says the same in its welcome, and the node has nothing new to say.
+  logic_->OnIdentity({"old", "next"}, false);
+  Flush();
+  EXPECT_THAT(told(), IsEmpty());
+  logic_->OnIdentity({"next"}, false);
+  Flush();
+  EXPECT_THAT(told(), ElementsAre("next"));
+}
+
 }  // namespace
 }  // namespace hostq::agent

@@ -5,6 +5,8 @@ hostq_test(agent_executor_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/exec
   LINK hostq_agent_runner)
 hostq_test(agent_runner_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/runner_test.cc
   LINK hostq_agent_runner)
+hostq_test(agent_renewal_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/renewal_test.cc
+  LINK hostq_agent_session)
 hostq_test(agent_link_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/link_test.cc
   ${CMAKE_CURRENT_LIST_DIR}/link_upkeep_test.cc
   LINK hostq_agent_session)
@@ -15,4 +17,6 @@ if(NOT HOSTQ_CORE_ONLY)
   hostq_test(agent_loopback_test LABEL integration
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/loopback_test.cc
     LINK hostq_agent_link hostq_common_rpc hostq_proto_grpc)
+  hostq_test(agent_install_test LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/install_test.cc
+    LINK hostq_agent_link)
 endif()

@@ -21,6 +21,7 @@ namespace hostq::testing {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -233,7 +234,15 @@ TEST_F(BinaryTest, TablesForPeople) {
   EXPECT_THAT(Run("node list").out, HasSubstr("paused by root: new disk until noon"));
   EXPECT_THAT(Run("node show web1").out, HasSubstr("Unfinished tasks"));
   EXPECT_THAT(Run("account list").out, HasSubstr("203.0.113.10, 2001:db8::10"));
-  EXPECT_THAT(Run("account show example.com").out, HasSubstr("uid 2001"));
+  const std::string account = Run("account show example.com").out;
+  EXPECT_THAT(account, StartsWith("example.com is not right on web1: 203.0.113.10 is not on lo\n"
+                                  "  -> hostq account resync example.com --apply\n"))
+      << "the answer comes first";
+  EXPECT_THAT(account, HasSubstr("uid 2001"));
+  EXPECT_THAT(account,
+              ContainsRegex("web1 +app +READY +wrong +5m0[0-9]s ago +create_account SUCC"));
+  EXPECT_THAT(account, HasSubstr("make /bin/bash the shell of exampleco"));
+  EXPECT_THAT(account, ContainsRegex("web2 +app +OFFLINE +unknown"));
   EXPECT_THAT(Run("share list").out, HasSubstr("10.0.0.10:/chroot/home"));
   EXPECT_THAT(Run("node add web9 --role app --address 10.0.0.9").out,
               HasSubstr("\n  hostq-agent join --manager 10.0.0.1:7444 --token s3cret\n"));
@@ -424,7 +433,10 @@ TEST_F(BinaryTest, OwnRemedyOfARefusalIsShownAsItIs) {
       MakeError(absl::StatusCode::kFailedPrecondition, Reason::kNoTargets, "nodes: none"),
       "add ADDRESS");
   manager_.Start(socket_);
-  EXPECT_EQ(Run("address bind 192.0.2.1").err, "hostq: NO_TARGETS: nodes: none\n  add ADDRESS\n");
+  EXPECT_EQ(Run("address bind 192.0.2.1").err,
+            "hostq: NO_TARGETS: nodes: none\n"
+            "  add ADDRESS\n"
+            "  how it is used: hostq address bind --help\n");
 }
 
 TEST_F(BinaryTest, CancelAndRemoveSayWhatIsLeft) {
@@ -439,6 +451,8 @@ TEST_F(BinaryTest, HelpVersionAndCompletionNeedNoManager) {
   EXPECT_THAT(Run("account create --help").out, HasSubstr("\nExamples:\n"));
   EXPECT_THAT(Run("--version").out, StartsWith("hostq "));
   EXPECT_THAT(Run("completion bash").out, HasSubstr("complete -F _hostq hostq"));
+  EXPECT_THAT(Run("completion zsh").out, StartsWith("#compdef hostq\n"));
+  EXPECT_THAT(Run("man").out, HasSubstr(".TH HOSTQ 1"));
 }
 
 TEST_F(BinaryTest, DeleteAsksOnATerminalAndRefusesElsewhere) {

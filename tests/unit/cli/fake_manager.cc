@@ -30,6 +30,7 @@ void FakeManager::Start(const std::string& socket) {
   builder.RegisterService(static_cast<v1::NodeService::Service*>(this));
   builder.RegisterService(static_cast<v1::AccountService::Service*>(this));
   builder.RegisterService(static_cast<v1::EventService::Service*>(this));
+  builder.RegisterService(static_cast<v1::ManagerService::Service*>(this));
   server_ = builder.BuildAndStart();
   HOSTQ_CHECK(server_ != nullptr);
 }
@@ -319,6 +320,22 @@ grpc::Status FakeManager::GetAccount(grpc::ServerContext* context,
   return NotFound(Reason::kUnknownAccount, "account " + request->domain());
 }
 
+grpc::Status FakeManager::DescribeAccount(grpc::ServerContext* context,
+                                          const v1::DescribeAccountRequest* request,
+                                          v1::DescribeAccountResponse* response) {
+  grpc::Status status = Enter(context, "DescribeAccount", *request);
+  if (!status.ok()) return status;
+  for (const v1::Account& account : accounts) {
+    if (account.domain() != request->domain()) continue;
+    if (const auto found = descriptions.find(account.domain()); found != descriptions.end()) {
+      *response = found->second;
+    }
+    *response->mutable_account() = account;
+    return grpc::Status::OK;
+  }
+  return NotFound(Reason::kUnknownAccount, "account " + request->domain());
+}
+
 grpc::Status FakeManager::ListAccounts(grpc::ServerContext* context,
                                        const v1::ListAccountsRequest* request,
                                        v1::ListAccountsResponse* response) {
@@ -333,6 +350,19 @@ grpc::Status FakeManager::ListShares(grpc::ServerContext* context,
   grpc::Status status = Enter(context, "ListShares", *request);
   for (const v1::Share& share : shares) *response->add_shares() = share;
   return status;
+}
+
+grpc::Status FakeManager::GetOverview(grpc::ServerContext* context,
+                                      const v1::GetOverviewRequest* request,
+                                      v1::Overview* response) {
+  *response = overview;
+  return Enter(context, "GetOverview", *request);
+}
+
+grpc::Status FakeManager::Diagnose(grpc::ServerContext* context, const v1::DiagnoseRequest* request,
+                                   v1::Diagnosis* response) {
+  *response = diagnosis;
+  return Enter(context, "Diagnose", *request);
 }
 
 bool FakeManager::Stopping(std::chrono::milliseconds timeout) {

@@ -12,6 +12,7 @@
 #include "hostq/v1/account_service.grpc.pb.h"
 #include "hostq/v1/command_service.grpc.pb.h"
 #include "hostq/v1/event_service.grpc.pb.h"
+#include "hostq/v1/manager_service.grpc.pb.h"
 #include "hostq/v1/node_service.grpc.pb.h"
 
 namespace hostq::testing {
@@ -21,7 +22,8 @@ namespace hostq::testing {
 class FakeManager final : public v1::CommandService::Service,
                           public v1::NodeService::Service,
                           public v1::AccountService::Service,
-                          public v1::EventService::Service {
+                          public v1::EventService::Service,
+                          public v1::ManagerService::Service {
  public:
   FakeManager();
   ~FakeManager() override;
@@ -34,11 +36,15 @@ class FakeManager final : public v1::CommandService::Service,
   std::map<std::string, std::vector<v1::Finding>> findings;  // by command id
   std::vector<v1::Node> nodes;
   std::vector<v1::Account> accounts;
+  // By domain; of one that is not here, only the account is told.
+  std::map<std::string, v1::DescribeAccountResponse> descriptions;
   std::vector<v1::Share> shares;
   v1::Balancing balancing;
   std::vector<v1::Event> events;
   std::vector<v1::Pause> pauses;
   std::vector<v1::Orphan> orphans;
+  v1::Overview overview;
+  v1::Diagnosis diagnosis;
   // What matches every retry of many, the first ones first.
   std::vector<std::string> parked;
   // What every call is refused with, if not OK.
@@ -111,6 +117,9 @@ class FakeManager final : public v1::CommandService::Service,
 
   grpc::Status GetAccount(grpc::ServerContext* context, const v1::GetAccountRequest* request,
                           v1::Account* response) override;
+  grpc::Status DescribeAccount(grpc::ServerContext* context,
+                               const v1::DescribeAccountRequest* request,
+                               v1::DescribeAccountResponse* response) override;
   grpc::Status ListAccounts(grpc::ServerContext* context, const v1::ListAccountsRequest* request,
                             v1::ListAccountsResponse* response) override;
   grpc::Status ListShares(grpc::ServerContext* context, const v1::ListSharesRequest* request,
@@ -118,6 +127,11 @@ class FakeManager final : public v1::CommandService::Service,
 
   grpc::Status WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* request,
                            grpc::ServerWriter<v1::Event>* writer) override;
+
+  grpc::Status GetOverview(grpc::ServerContext* context, const v1::GetOverviewRequest* request,
+                           v1::Overview* response) override;
+  grpc::Status Diagnose(grpc::ServerContext* context, const v1::DiagnoseRequest* request,
+                        v1::Diagnosis* response) override;
 
   std::unique_ptr<grpc::Server> server_;
   Mutex mutex_;

@@ -2,6 +2,7 @@
 
 #include "manager/cli/layout.h"
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "manager/cli/table.h"
@@ -90,7 +91,7 @@ TEST(TableTest, WrapsMessagesBeforeItCutsNames) {
 }
 
 TEST(TableTest, NoLineIsLongerThanTheWidth) {
-  for (size_t width = 38; width < 90; ++width) {
+  for (size_t width = 30; width < 90; ++width) {
     for (const std::string& line : Wrap(MakeTable().Render(width, false), 0)) {
       size_t longest = 0;
       size_t length = 0;
@@ -108,6 +109,37 @@ TEST(TableTest, LeavesOutEmptyColumnsAndTrailingBlanks) {
   table.AddRow({"1", "", "2"});
   table.AddRow({"1", "", ""});
   EXPECT_EQ(table.Render(80, false), "A  B\n1  2\n1\n");
+}
+
+TEST(TableTest, WideHasEveryColumnWhole) {
+  Table table({{"A", Table::Fit::kCut}, {"NOTHING"}, {"B", Table::Fit::kWrap}});
+  table.AddRow({std::string(50, 'x'), "", std::string(300, 'y')});
+  EXPECT_EQ(table.Render(kEveryColumn, false),
+            absl::StrCat("A", std::string(51, ' '), "NOTHING  B\n", std::string(50, 'x'),
+                         std::string(11, ' '), std::string(300, 'y'), "\n"));
+}
+
+// On a phone, or in half a window.
+TEST(TableTest, RowsBecomeBlocksWhereColumnsDoNotFit) {
+  Table table({{"NODE", Table::Fit::kCut},
+               {"STATE"},
+               {"ADDRESS"},
+               {"QUEUED", Table::Fit::kKeep, true},
+               {"PREFLIGHT", Table::Fit::kWrap}});
+  table.AddRow({"storage1", "READY", "203.0.113.1", "0", "9 ok"});
+  table.AddRow({"web1", "PAUSED", "203.0.113.2", "12", ""});
+  table.AddNote("paused by root: a new disk until noon");
+  EXPECT_EQ(table.Render(40, false),
+            "storage1\n"
+            "  STATE      READY\n"
+            "  ADDRESS    203.0.113.1\n"
+            "  QUEUED     0\n"
+            "  PREFLIGHT  9 ok\n"
+            "web1\n"
+            "  STATE    PAUSED\n"
+            "  ADDRESS  203.0.113.2\n"
+            "  QUEUED   12\n"
+            "  paused by root: a new disk until noon\n");
 }
 
 TEST(TableTest, PaintsTextButNotTheBlanks) {

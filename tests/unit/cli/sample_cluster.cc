@@ -88,6 +88,46 @@ v1::PreflightCheck MakeCheck(const std::string& id, v1::PreflightCheck::Status s
   return check;
 }
 
+// example.com: right on storage1, its address missing on web1; web2 was not heard of for a while.
+v1::DescribeAccountResponse Description(absl::Time now) {
+  v1::DescribeAccountResponse response;
+  response.mutable_verdict()->set_state(v1::AccountVerdict::WRONG);
+  response.mutable_verdict()->set_summary(
+      "example.com is not right on web1: 203.0.113.10 is not on lo");
+  response.mutable_verdict()->set_remedy("hostq account resync example.com --apply");
+  const auto add = [&](const char* name, v1::Node::Role role, v1::Node::State state,
+                       v1::AccountVerdict::State verdict,
+                       const char* summary) -> v1::AccountOnNode& {
+    v1::AccountOnNode& node = *response.add_nodes();
+    node.set_node(name);
+    node.add_roles(role);
+    node.set_node_state(state);
+    node.mutable_verdict()->set_state(verdict);
+    node.mutable_verdict()->set_summary(summary);
+    *node.mutable_look_time() = FromTime(now - absl::Minutes(5));
+    node.set_last_task_kind("create_account");
+    node.mutable_last_task()->set_phase(v1::Task::FINISHED);
+    node.mutable_last_task()->set_outcome(v1::Task::SUCCEEDED);
+    *node.mutable_last_task()->mutable_phase_time() = FromTime(now - absl::Hours(30));
+    return node;
+  };
+  add("storage1", v1::Node::STORAGE, v1::Node::READY, v1::AccountVerdict::RIGHT, "as it should be");
+  v1::AccountOnNode& web1 = add("web1", v1::Node::APP, v1::Node::READY, v1::AccountVerdict::WRONG,
+                                "203.0.113.10 is not on lo");
+  v1::Step& shell = *web1.add_differences();
+  shell.set_name("user");
+  shell.set_message("to be done: make /bin/bash the shell of exampleco");
+  add("web2", v1::Node::APP, v1::Node::OFFLINE, v1::AccountVerdict::UNKNOWN,
+      "it is not connected since 10m; what is known of it is from before");
+  v1::Command& command = *response.add_commands();
+  command.set_id("01jd4n7zq8w3b");
+  command.set_kind("create_account");
+  command.set_state(v1::Command::SUCCEEDED);
+  command.set_actor("root");
+  *command.mutable_create_time() = FromTime(now - absl::Hours(30));
+  return response;
+}
+
 }  // namespace
 
 v1::Command AccountCommand(const std::string& id, const std::string& domain, absl::Time now) {
@@ -248,7 +288,93 @@ v1::Node CheckedNode(absl::Time now) {
   return node;
 }
 
+v1::Overview SampleOverview(absl::Time now) {
+  v1::Overview overview;
+  *overview.mutable_time() = FromTime(now);
+  overview.mutable_manager()->set_version("1.2.3");
+  overview.mutable_manager()->set_cluster("prod");
+  *overview.mutable_manager()->mutable_start_time() = FromTime(now - absl::Hours(50));
+  overview.mutable_manager()->set_store_ok(true);
+  v1::NodeCount& ready = *overview.add_nodes();
+  ready.set_state(v1::Node::READY);
+  ready.set_count(11);
+  v1::NodeCount& offline = *overview.add_nodes();
+  offline.set_state(v1::Node::OFFLINE);
+  offline.set_count(1);
+  offline.add_names("web2");
+  v1::PhaseCount& queued = *overview.add_phases();
+  queued.set_phase(v1::Task::QUEUED);
+  queued.set_count(12);
+  *queued.mutable_oldest_time() = FromTime(now - absl::Seconds(200));
+  v1::PhaseCount& parked = *overview.add_phases();
+  parked.set_phase(v1::Task::PARKED);
+  parked.set_count(5);
+  *parked.mutable_oldest_time() = FromTime(now - absl::Minutes(90));
+  overview.set_active_commands(9);
+  v1::TaskInFlight& task = *overview.add_in_flight();
+  task.set_task_id(std::string(kMovingId) + "/web1");
+  task.set_command_id(kMovingId);
+  task.set_node("web1");
+  task.set_kind("create_account");
+  task.set_resource_key("account/moving.example");
+  task.set_phase(v1::Task::RUNNING);
+  *task.mutable_phase_time() = FromTime(now - absl::Seconds(3));
+  task.set_current_step("quota");
+  v1::Cause& quota = *overview.add_causes();
+  quota.set_id("QUOTA_SET_NOT_PERMITTED/203.0.113.1");
+  quota.set_reason(v1::Reason::QUOTA_SET_NOT_PERMITTED);
+  quota.set_owner(v1::Finding::FILE_SERVER);
+  quota.set_subject("203.0.113.1");
+  for (const char* node : {"web1", "web3", "web4"}) quota.add_nodes(node);
+  quota.set_node_count(9);
+  quota.set_task_count(5);
+  quota.set_waiting_count(3);
+  *quota.mutable_since_time() = FromTime(now - absl::Minutes(90));
+  v1::Cause& gone = *overview.add_causes();
+  gone.set_id("NODE_OFFLINE/web2");
+  gone.set_reason(v1::Reason::NODE_OFFLINE);
+  gone.set_owner(v1::Finding::NODE);
+  gone.set_subject("web2");
+  gone.add_nodes("web2");
+  gone.set_node_count(1);
+  *gone.mutable_since_time() = FromTime(now - absl::Seconds(20));
+  overview.set_stuck_findings(9);
+  overview.mutable_last_minute()->set_commands_accepted(1);
+  overview.mutable_last_minute()->set_tasks_finished(12);
+  overview.mutable_last_hour()->set_commands_accepted(310);
+  overview.mutable_last_hour()->set_tasks_finished(2900);
+  overview.mutable_last_hour()->set_tasks_failed(4);
+  overview.set_alarms(1);
+  return overview;
+}
+
+v1::Diagnosis SampleDiagnosis(absl::Time now) {
+  v1::Diagnosis diagnosis;
+  *diagnosis.mutable_time() = FromTime(now);
+  const auto add = [&](const char* id, v1::PreflightCheck::Status status, const char* message) {
+    v1::ManagerCheck& check = *diagnosis.add_checks();
+    check.set_id(id);
+    check.set_status(status);
+    check.set_message(message);
+    return &check;
+  };
+  add("store", v1::PreflightCheck::OK, "the database takes what is submitted");
+  v1::ManagerCheck* disk =
+      add("disk-free", v1::PreflightCheck::FAILED, "12.0 MiB free below /var/lib/hostq/manager");
+  disk->set_reason(v1::Reason::DISK_LOW);
+  disk->set_remedy("free space on the file system; when it is full, nothing can be submitted");
+  (*disk->mutable_evidence())["free_bytes"] = "12582912";
+  v1::ManagerCheck* versions = add("agent-versions", v1::PreflightCheck::WARNING,
+                                   "the manager is 1.2.3; of another version: web2 (1.2.2)");
+  versions->set_reason(v1::Reason::VERSION_SKEW);
+  versions->set_remedy("upgrade the agents there, one node after the other");
+  add("backup", v1::PreflightCheck::SKIPPED, "the manager does not see backups");
+  return diagnosis;
+}
+
 void FillIn(FakeManager& manager, absl::Time now) {
+  manager.overview = SampleOverview(now);
+  manager.diagnosis = SampleDiagnosis(now);
   manager.commands[kDoneId] = SucceedingCommand(kDoneId, now);
   manager.commands[kParkedId] = {ParkedCommand(now)};
   manager.commands[kMovingId] = {MovingCommand(now)};
@@ -279,6 +405,7 @@ void FillIn(FakeManager& manager, absl::Time now) {
   account.set_state(v1::Account::ACTIVE);
   account.set_generation(3);
   *account.mutable_create_time() = FromTime(now - absl::Hours(30));
+  manager.descriptions[account.domain()] = Description(now);
 
   v1::Share& share = manager.shares.emplace_back();
   share.set_name("home");

@@ -3,6 +3,7 @@
 #include "absl/time/time.h"
 #include "hostq/v1/command.pb.h"
 #include "hostq/v1/finding.pb.h"
+#include "hostq/v1/manager_service.pb.h"
 #include "hostq/v1/node.pb.h"
 
 namespace hostq::testing {
@@ -31,6 +32,11 @@ v1::Finding MovingFinding(absl::Time now);
 v1::Command FailedCommand(absl::Time now);
 // READY, with a check of each kind.
 v1::Node CheckedNode(absl::Time now);
+
+// Two causes: a broken file server and an offline node.
+v1::Overview SampleOverview(absl::Time now);
+// A check of each status.
+v1::Diagnosis SampleDiagnosis(absl::Time now);
 
 // All of them, nodes, accounts, shares and events.
 void FillIn(FakeManager& manager, absl::Time now);

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "manager/cli/completion.h"
 #include "manager/cli/help.h"
+#include "manager/cli/man.h"
 #include "tests/unit/cli/process.h"
 
 namespace hostq::cli {
@@ -66,7 +67,11 @@ TEST_F(TreeTest, GoodLinesAreTaken) {
            "account add-address a.example 192.0.2.2",
            "account remove-address a.example 192.0.2.2",
            "account list",
+           "account list --state suspended --user u --address 192.0.2.1 --domain *.example",
            "account show a.example",
+           "account check a.example --timeout 1m",
+           "command list --state failed --kind set_quota --node web1 --actor key/b --since 2d",
+           "command list --until 2026-12-24T18:00:00Z",
            "share mount home --source 10.0.0.1:/chroot/home --at /home --nfs-version 4.1",
            "share unmount home",
            "share list",
@@ -96,7 +101,26 @@ TEST_F(TreeTest, GoodLinesAreTaken) {
            "node resume web1",
            "node remove web1 --force",
            "events --follow --since 0 --command 01jd4n7zq8w3a --node web1",
+           "key create billing --scope read --scope submit:a,b:*:*.x.example --expires 30d "
+           "--source 10.0.0.0/8,192.0.2.1 --own-accounts --rate 20/s --max-unfinished 5",
+           "key list --all",
+           "key show billing",
+           "key rotate billing --keep 2h",
+           "key revoke billing --note leaked",
+           "administrator add alice --days 30 --out /tmp/alice.pem",
+           "administrator renew alice --out /tmp/alice.pem",
+           "administrator list",
+           "administrator revoke alice --note left",
+           "--manager h:7445 --identity f node list",
+           "node list --manager h:7445 --key-file f --ca-cert c",
            "completion bash",
+           "completion zsh",
+           "overview --watch",
+           "top",
+           "doctor --config /etc/hostq/manager.toml",
+           "man",
+           "node list --watch --output wide",
+           "stuck --output yaml",
        }) {
     EXPECT_EQ(Parse(line), "") << line;
   }
@@ -137,7 +161,19 @@ TEST_F(TreeTest, WrongLinesAreRefused) {
            "node add web1 --address 10.0.0.1",
            "node pause web1",
            "events --since -1",
-           "stuck --output yaml",
+           "key create billing",
+           "key create --scope read",
+           "key create billing --scope read --rate fast",
+           "key create billing --scope read --rate 0",
+           "key create billing --scope read --max-unfinished 0",
+           "key create billing --scope read --expires soon",
+           "key rotate",
+           "administrator add alice",
+           "administrator add alice --out f --days 366",
+           "--socket s --manager h:1 node list",
+           "stuck --output xml",
+           "top --watch",
+           "node add web1 --role app --address 10.0.0.1 --watch",
            "node list --nonsense",
        }) {
     EXPECT_NE(Parse(line), "") << line;
@@ -147,10 +183,10 @@ TEST_F(TreeTest, WrongLinesAreRefused) {
 TEST_F(TreeTest, CommonOptionsStandAnywhere) {
   EXPECT_EQ(Parse("--socket unix:/tmp/a node list --output json"), "");
   EXPECT_EQ(tool_->socket, "/tmp/a");
-  EXPECT_TRUE(tool_->json);
+  EXPECT_EQ(tool_->format, Format::kJson);
   EXPECT_EQ(Parse("node list --socket /tmp/b -o table"), "");
   EXPECT_EQ(tool_->socket, "/tmp/b");
-  EXPECT_FALSE(tool_->json);
+  EXPECT_EQ(tool_->format, Format::kTable);
 }
 
 // A node or a share may be called like a command.
@@ -219,12 +255,48 @@ TEST_F(TreeTest, ReferenceNamesEveryCommandAndOption) {
     const bool submits = app.get_option_no_throw("--not-after") != nullptr;
     for (const CLI::Option* option : app.get_options()) {
       for (const std::string& name : option->get_lnames()) {
-        if (name == "help") continue;
+        // Of all that list or show, and said of them all together.
+        if (name == "help" || name == "watch") continue;
         const bool common = submits && kSubmit.count(name) != 0;
         const std::string wanted = common ? "submit options" : "--" + name;
         EXPECT_THAT(section, HasSubstr(wanted)) << PathOf(app);
       }
     }
+  });
+}
+
+TEST_F(TreeTest, WhatLooksCanBeWatchedAndNothingElse) {
+  int looks = 0;
+  ForEach(*tree_, [&](const CLI::App& app) {
+    const bool watch = app.get_option_no_throw("--watch") != nullptr;
+    looks += watch ? 1 : 0;
+    const std::string& name = app.get_name();
+    const bool wanted = name == "list" || name == "show";
+    const bool submits = app.get_option_no_throw("--wait") != nullptr;
+    EXPECT_TRUE(watch || !wanted) << PathOf(app);
+    EXPECT_FALSE(watch && submits) << PathOf(app);
+  });
+  EXPECT_GE(looks, 15);
+}
+
+// What `hostq man` prints is what --help says, and man and mandoc find nothing wrong with it.
+TEST_F(TreeTest, ManualIsWellFormedAndNamesEveryCommand) {
+  const std::string manual = RenderManual(*tree_);
+  const auto run = [&](const std::string& line) {
+    return testing::RunProcess({"/bin/sh", "-c", line},
+                               {{"LC_ALL", "C.UTF-8"}, {"MANWIDTH", "100"}}, manual);
+  };
+  const testing::Finished man = run("man --warnings -E UTF-8 -l -Tutf8 - >/dev/null");
+  EXPECT_EQ(man.exit_code, 0) << man.err;
+  EXPECT_EQ(man.err, "");
+  // Without a date: builds of the same source are the same.
+  const testing::Finished mandoc = run("mandoc -T lint -W warning | grep -v 'missing date'");
+  EXPECT_EQ(mandoc.out, "");
+  const std::string text = run("mandoc -T ascii -O width=500 | sed 's/.\\x08//g'").out;
+  ForEach(*tree_, [&](const CLI::App& app) {
+    if (!app.get_subcommands({}).empty()) return;
+    EXPECT_THAT(text, HasSubstr(UsageOf(app)));
+    EXPECT_THAT(text, HasSubstr(app.get_footer().substr(0, app.get_footer().find('\n'))));
   });
 }
 
@@ -248,7 +320,7 @@ TEST_F(CompletionTest, OffersCommandsOptionsAndValues) {
   EXPECT_EQ(Complete("hostq account create --us"), "--user");
   EXPECT_EQ(Complete("hostq account create a.example --user u --qu"), "--quota");
   EXPECT_EQ(Complete("hostq node add web1 --role st"), "storage");
-  EXPECT_EQ(Complete("hostq stuck --output ''"), "table json");
+  EXPECT_EQ(Complete("hostq stuck --output ''"), "table wide json yaml");
   EXPECT_EQ(Complete("hostq stuck --node ''"), "");
   EXPECT_EQ(Complete("hostq --output json node sh"), "show");
 }
@@ -258,6 +330,42 @@ TEST_F(CompletionTest, KnowsEveryCommand) {
   ForEach(*tree_, [&](const CLI::App& app) {
     EXPECT_THAT(script, HasSubstr(absl::StrCat("'", PathOf(app), "')")));
   });
+}
+
+class ZshCompletionTest : public TreeTest {
+ protected:
+  // What zsh offers after these words, the last of which is being typed; its own functions are
+  // replaced by ones that print.
+  std::string Complete(const std::string& words) {
+    const std::string script = absl::StrCat(
+        "compdef() { :; }\n_files() { echo FILES; }\n_message() { echo \"MESSAGE $1\"; }\n"
+        "compadd() { shift; echo \"$@\"; }\n_describe() { print -l -- ${(P)2}; }\n",
+        ZshCompletion(*tree_), "\nwords=(", words, ")\nCURRENT=$#words\n_hostq\n");
+    const testing::Finished result =
+        testing::RunProcess({"/usr/bin/zsh", "-f", "-c", script}, {}, "");
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    return result.out;
+  }
+};
+
+TEST_F(ZshCompletionTest, OffersCommandsOptionsAndValues) {
+  EXPECT_THAT(Complete("hostq ''"), HasSubstr("account:hosting accounts"));
+  EXPECT_THAT(Complete("hostq account ''"), HasSubstr("\nset-quota:change an account's quota"));
+  EXPECT_THAT(Complete("hostq account create a.example --us"), HasSubstr("--user:its login name"));
+  EXPECT_EQ(Complete("hostq stuck --output ''"), "table wide json yaml\n");
+  EXPECT_EQ(Complete("hostq stuck --node ''"), "MESSAGE the value of --node\n");
+  EXPECT_EQ(Complete("hostq --socket ''"), "FILES\n");
+  EXPECT_THAT(Complete("hostq --output json node ''"), HasSubstr("\nshow:"));
+}
+
+// Not with functions of its own, but as a person would have it.
+TEST_F(ZshCompletionTest, IsTakenByCompinit) {
+  const std::string script = absl::StrCat("autoload -Uz compinit && compinit -u -D\n",
+                                          ZshCompletion(*tree_), "\necho $_comps[hostq]\n");
+  const testing::Finished result =
+      testing::RunProcess({"/usr/bin/zsh", "-f", "-c", script}, {{"HOME", "/tmp"}}, "");
+  EXPECT_EQ(result.out, "_hostq\n") << result.err;
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "manager/cli/exit_code.h"
-#include "manager/cli/json.h"
 #include "manager/cli/target.h"
 #include "manager/cli/tool.h"
 
@@ -135,17 +134,13 @@ TEST(ErrorTextTest, SaysWhenToSendItAgain) {
                                                   absl::Milliseconds(2500)),
                                    "/nowhere", {});
   EXPECT_THAT(RenderErrorText(error, 80, false),
-              testing::EndsWith("\n  not before: 2.5s from now\n"));
-  EXPECT_THAT(RenderErrorJson(error), testing::EndsWith(",\"retryDelay\":\"2.5s\"}}\n"));
+              ::testing::EndsWith("\n  not before: 2.5s from now\n"));
+  EXPECT_THAT(RenderErrorJson(error), ::testing::EndsWith(",\"retryDelay\":\"2.5s\"}}\n"));
 }
 
 TEST(ErrorTextTest, PlaceholdersAreReplacedAsWholeWords) {
   EXPECT_EQ(FillIn("NODE NODES (NODE)", {{"NODE", "web1"}}), "web1 NODES (web1)");
   EXPECT_EQ(FillIn("", {{"NODE", "web1"}}), "");
-}
-
-TEST(JsonTest, StringsAreEscaped) {
-  EXPECT_EQ(JsonString("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000ad\"");
 }
 
 TEST(TargetTest, ToldApartByForm) {

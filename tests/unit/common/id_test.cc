@@ -60,6 +60,19 @@ TEST(IdTest, ReadsLookAlikesAndCapitals) {
   EXPECT_EQ(ParseId(typed), ParseId(text));
 }
 
+TEST(IdTest, TimesDivideIds) {
+  const absl::Time time = absl::FromUnixSeconds(1'900'000'000);
+  SeededRandom random(1);
+  IdSource ids(random, 0);
+  const int64_t before = ids.Next(time - absl::Milliseconds(1));
+  const int64_t then = ids.Next(time);
+  EXPECT_LT(before, FirstIdAt(time));
+  EXPECT_GE(then, FirstIdAt(time));
+  EXPECT_EQ(FirstIdAt(absl::UnixEpoch()), 0) << "there were none";
+  EXPECT_EQ(FirstIdAt(absl::InfinitePast()), 0);
+  EXPECT_GT(FirstIdAt(absl::InfiniteFuture()), then);
+}
+
 TEST(IdTest, RefusesWhatIsNoId) {
   for (const char* text : {"", "abc", "0000000000000", "zzzzzzzzzzzzz", "00000000000u1",
                            "00000000000001", "../../etc/pas", "0000000000 01"}) {

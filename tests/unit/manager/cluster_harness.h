@@ -136,8 +136,8 @@ class ClusterHarness : public testing::Test {
   }
 
   void Join(const std::string& name) {
-    const auto changes = cluster_->NodeJoined(name, ++last_incarnation_, "serial",
-                                              now_.wall + absl::Hours(24), now_);
+    const auto changes = cluster_->NodeJoined(
+        {name, ++last_incarnation_, "serial", now_.wall, now_.wall + absl::Hours(24), "pin"}, now_);
     ASSERT_TRUE(changes.ok()) << changes.status();
     Stored(*changes);
   }

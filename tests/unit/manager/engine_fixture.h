@@ -48,6 +48,13 @@ class FaultyStore final : public Store {
   absl::StatusOr<std::vector<Command>> ListCommands(const CommandQuery& query) override {
     return store_.ListCommands(query);
   }
+  absl::StatusOr<CommandId> CommandBelow(CommandId before, int count) override {
+    return store_.CommandBelow(before, count);
+  }
+  absl::StatusOr<std::vector<Event>> ListRepairs(absl::string_view node, absl::Time since,
+                                                 int limit) override {
+    return store_.ListRepairs(node, since, limit);
+  }
   absl::StatusOr<std::optional<Command>> FindRequest(absl::string_view id) override {
     return store_.FindRequest(id);
   }
@@ -65,6 +72,13 @@ class FaultyStore final : public Store {
   }
   absl::StatusOr<int> DeleteLooks(absl::Time time, int limit) override {
     return store_.DeleteLooks(time, limit);
+  }
+  absl::StatusOr<std::vector<AuditEntry>> ListAudit(const AuditQuery& query) override {
+    return store_.ListAudit(query);
+  }
+  absl::StatusOr<AuditChain> GetAuditChain() override { return store_.GetAuditChain(); }
+  absl::StatusOr<int> DeleteAudit(absl::Time time, int limit, absl::Time now) override {
+    return store_.DeleteAudit(time, limit, now);
   }
   bool failing = false;
   int commits = 0;
@@ -135,7 +149,7 @@ class EngineTest : public testing::Test {
                                    const std::string& key = "account/x") {
     absl::StatusOr<Submitted> answer = absl::UnknownError("not answered");
     Submission submission;
-    submission.actor = "tester";
+    submission.origin = "tester";
     submission.request_id = request_id;
     submission.request = request;
     submission.plan = [key](const Now&) -> absl::StatusOr<PlannedCommand> {

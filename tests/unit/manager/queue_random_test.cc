@@ -103,7 +103,9 @@ class Monkey {
         for (const Task& task : command.tasks) {
           if (task.phase == Phase::kParked) {
             Changes out;
-            (void)h_.Do([&](Changes& o) { return h_.queue.Retry(id, task.node, "d", h_.now, o); });
+            (void)h_.Do([&, parked = id](Changes& o) {
+              return h_.queue.Retry(parked, task.node, "d", h_.now, o);
+            });
           }
           if (task.in_flight()) h_.Result({id, task.node, task.attempt, task.epoch});
         }

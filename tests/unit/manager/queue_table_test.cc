@@ -377,16 +377,16 @@ std::vector<std::string> Expand(const std::string& words) {
   return names;
 }
 
-using Pair = std::pair<std::string, std::string>;  // input, state
+using NamePair = std::pair<std::string, std::string>;  // input, state
 
 TEST(QueueTableTest, EveryPairIsThereOnce) {
-  std::set<Pair> pairs;
+  std::set<NamePair> pairs;
   for (const Input& input : Inputs()) {
     for (const TaskState& state : TaskStates()) {
       ASSERT_TRUE(pairs.emplace(input.name, state.name).second) << "two of one name";
     }
   }
-  std::set<Pair> missing = pairs;
+  std::set<NamePair> missing = pairs;
   for (const Row& row : Table()) {
     for (const std::string& state : Expand(row.states)) {
       EXPECT_TRUE(pairs.contains({row.input, state})) << row.input << " in " << state;

@@ -11,7 +11,7 @@
 namespace hostq::manager {
 namespace {
 
-const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
+const absl::Time kHelloTime = absl::FromUnixSeconds(1'800'000'000);
 const Lease kLease{4711, "web1", 2, 77};
 
 agent::v1::Hello GoodHello() {
@@ -63,7 +63,7 @@ TEST(SessionConvertTest, MalformedLeasesAreRefused) {
 }
 
 TEST(SessionConvertTest, HelloComesThrough) {
-  const auto facts = FromProto(GoodHello(), "web1", kNow);
+  const auto facts = FromProto(GoodHello(), "web1", kHelloTime);
   ASSERT_TRUE(facts.ok()) << facts.status();
   EXPECT_EQ(facts->node, "web1");
   EXPECT_EQ(facts->kinds, std::vector<std::string>{"bind_address"});
@@ -78,7 +78,7 @@ TEST(SessionConvertTest, HelloComesThrough) {
 
 TEST(SessionConvertTest, HelloBeyondItsLimitsIsRefused) {
   const auto code = [](const agent::v1::Hello& hello) {
-    return FromProto(hello, "web1", kNow).status().code();
+    return FromProto(hello, "web1", kHelloTime).status().code();
   };
   agent::v1::Hello hello = GoodHello();
   hello.set_protocol_version(2);
@@ -122,13 +122,13 @@ TEST(SessionConvertTest, FirstRealFailureExplainsTheResult) {
   failed->set_reason(v1::Reason::QUOTA_SET_NOT_PERMITTED);
   failed->set_message("rquotad says no");
   (*failed->mutable_evidence())["auth_stat"] = "7";
-  const ResultFacts facts = FromProto(result, kLease, kNow);
+  const ResultFacts facts = FromProto(result, kLease, kHelloTime);
   EXPECT_EQ(facts.lease, kLease);
   EXPECT_EQ(facts.reason, Reason::kQuotaSetNotPermitted);
   EXPECT_EQ(facts.message, "rquotad says no");
   EXPECT_EQ(facts.evidence.at("auth_stat"), "7");
-  EXPECT_EQ(facts.start_time, kNow);
-  EXPECT_EQ(facts.finish_time, kNow);
+  EXPECT_EQ(facts.start_time, kHelloTime);
+  EXPECT_EQ(facts.finish_time, kHelloTime);
   v1::Attempt steps;
   ASSERT_TRUE(steps.ParseFromString(facts.steps));
   ASSERT_EQ(steps.steps_size(), 3);
@@ -144,7 +144,7 @@ TEST(SessionConvertTest, ResultsOwnWordsStand) {
   auto* step = result.add_steps();
   step->set_reason(v1::Reason::INTERNAL);
   step->set_message("other");
-  const ResultFacts facts = FromProto(result, kLease, kNow);
+  const ResultFacts facts = FromProto(result, kLease, kHelloTime);
   EXPECT_EQ(facts.reason, Reason::kStepTimedOut);
   EXPECT_EQ(facts.message, "after 5 minutes");
 }
@@ -154,7 +154,7 @@ TEST(SessionConvertTest, OnlyWarningsIsSuccess) {
   auto* step = result.add_steps();
   step->set_warning(true);
   step->set_reason(v1::Reason::CLOCK_SKEW);
-  EXPECT_EQ(FromProto(result, kLease, kNow).reason, Reason::kNone);
+  EXPECT_EQ(FromProto(result, kLease, kHelloTime).reason, Reason::kNone);
 }
 
 TEST(SessionConvertTest, EverythingLongIsCut) {
@@ -169,7 +169,7 @@ TEST(SessionConvertTest, EverythingLongIsCut) {
       (*step->mutable_evidence())[absl::StrCat("key", e)] = std::string(5'000, 'v');
     }
   }
-  const ResultFacts facts = FromProto(result, kLease, kNow);
+  const ResultFacts facts = FromProto(result, kLease, kHelloTime);
   EXPECT_EQ(facts.message.size(), kMaxMessageText);
   EXPECT_LE(facts.steps.size(), kMaxStepsBytes + 64);
   v1::Attempt steps;
@@ -216,12 +216,12 @@ TEST(SessionConvertTest, TimesThatAreNoneBecomeNow) {
   agent::v1::Result result;
   result.mutable_start_time()->set_seconds(INT64_MIN);
   result.mutable_finish_time()->set_nanos(-5);
-  const ResultFacts facts = FromProto(result, kLease, kNow);
-  EXPECT_EQ(facts.start_time, kNow);
-  EXPECT_EQ(facts.finish_time, kNow);
+  const ResultFacts facts = FromProto(result, kLease, kHelloTime);
+  EXPECT_EQ(facts.start_time, kHelloTime);
+  EXPECT_EQ(facts.finish_time, kHelloTime);
   EXPECT_TRUE(facts.started);
   result.clear_start_time();
-  EXPECT_FALSE(FromProto(result, kLease, kNow).started);
+  EXPECT_FALSE(FromProto(result, kLease, kHelloTime).started);
 }
 
 TEST(SessionConvertTest, AssignCarriesEverything) {

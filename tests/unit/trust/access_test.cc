@@ -188,18 +188,36 @@ TEST_F(CertificateAuthorityTest, NothingOutlivesTheAuthority) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(CertificateAuthorityTest, SaysOfAnAdministratorsCertificateWhatStandsInIt) {
+  const auto authority = CreateAndOpen();
+  const std::string csr = MakeCertificateRequest(PrivateKey::Generate(), "somebody");
+  const auto issued = authority->IssueAdministrator(csr, "alice", 90 * kDay, kNow);
+  ASSERT_TRUE(issued.ok()) << issued.status();
+  const auto info = ParseCertificate(issued->pem);
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_THAT(info->uris, ElementsAre("hostq://admin/alice"));
+  EXPECT_EQ(issued->serial, info->serial);
+  EXPECT_EQ(issued->not_before, info->not_before);
+  EXPECT_EQ(issued->not_after, info->not_after);
+  EXPECT_EQ(issued->not_after, kNow + 90 * kDay);
+  EXPECT_EQ(issued->authority, authority->pin());
+}
+
 class EnrollerTest : public CertificateAuthorityTest {
  protected:
   EnrollerTest() : clock_(kNow), authority_(CreateAndOpen()) {
+    auto authorities = AuthoritySet::Open(folder_.path(), "prod", kNow);
+    EXPECT_TRUE(authorities.ok()) << authorities.status();
+    authorities_ = *std::move(authorities);
     Enroller::Options options;
     options.manager_address = "10.0.0.1:7443";
     options.rate.burst = 5;
-    enroller_ = std::make_unique<Enroller>(*authority_, store_, clock_, options);
+    enroller_ = std::make_unique<Enroller>(*authorities_, store_, clock_, options);
   }
 
   NewJoinToken Add(const std::string& node) {
     NewJoinToken token = MakeJoinToken(node, clock_.Now() + absl::Minutes(15));
-    EXPECT_TRUE(store_.PutToken(token.record).ok());
+    store_.Put(token.record);
     return token;
   }
   absl::StatusOr<Enrollment> Enroll(const SecretString& token, const PrivateKey& key) {
@@ -210,6 +228,7 @@ class EnrollerTest : public CertificateAuthorityTest {
   FakeClock clock_;
   FakeTokenStore store_;
   std::unique_ptr<CertificateAuthority> authority_;
+  std::unique_ptr<AuthoritySet> authorities_;
   std::unique_ptr<Enroller> enroller_;
 };
 

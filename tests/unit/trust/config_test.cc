@@ -59,6 +59,7 @@ uid_max = 30999
 [listen]
 agents = "0.0.0.0:1"
 enrollment = "[::1]:65535"
+api = "[::1]:7"
 admin_socket = "/run/x.sock"
 admin_group = "hostq-admin"
 [log]
@@ -66,11 +67,16 @@ level = "debug"
 [limits]
 max_live_tasks = 5000
 heartbeat_interval = "1m"
+key_requests_per_second = 7
+key_unfinished_commands = 8
 )",
                                          "m.toml");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->state_dir, "/srv/hostq");
   EXPECT_EQ(config->cluster.quorum_address, "2001:db8::1");
+  EXPECT_EQ(config->listen.api, "[::1]:7");
+  EXPECT_EQ(config->limits.key_requests_per_second, 7);
+  EXPECT_EQ(config->limits.key_unfinished_commands, 8);
   EXPECT_EQ(config->cluster.uid_min, 30000u);
   EXPECT_EQ(config->cluster.uid_max, 30999u);
   EXPECT_EQ(config->listen.agents, "0.0.0.0:1");
@@ -163,6 +169,9 @@ TEST(ManagerConfigTest, EachKindOfMistake) {
       {"[listen]\nagents = \"[10.0.0.1]:7443\"", "is not ADDRESS:PORT"},
       {"[listen]\nagents = \"224.0.0.1:7443\"", "multicast"},
       {"[listen]\nenrollment = \"10.0.0.1:7443\"", "the same as listen.agents"},
+      {"[listen]\napi = \"10.0.0.1:7443\"", "the same as listen.agents or listen.enrollment"},
+      {"[listen]\napi = \"10.0.0.1\"", "is not ADDRESS:PORT"},
+      {"[limits]\nkey_requests_per_second = 0", "key_requests_per_second"},
       {"[listen]\nadmin_group = \"a b\"", "is not the name of a group"},
       {"[listen]\nadmin_socket = \"run.sock\"", "is not an absolute path"},
       {"state_dir = \"/a", "m.toml:1: "},

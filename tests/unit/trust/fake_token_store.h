@@ -3,7 +3,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "common/base/mutex.h"
 #include "manager/access/token_store.h"
@@ -21,12 +23,11 @@ class FakeTokenStore final : public TokenStore {
     return std::optional<JoinToken>(at->second);
   }
 
-  absl::Status PutToken(const JoinToken& token) override {
+  // Every other token of the same node is void from then on.
+  void Put(const JoinToken& token) {
     const MutexLock lock(mutex_);
-    if (!failure_.ok()) return failure_;
     std::erase_if(tokens_, [&](const auto& entry) { return entry.second.node == token.node; });
     tokens_[token.id] = token;
-    return absl::OkStatus();
   }
 
   absl::StatusOr<JoinToken> BindToken(const std::string& id, const std::string& hash) override {
@@ -46,6 +47,15 @@ class FakeTokenStore final : public TokenStore {
     return token;
   }
 
+  void Misused(const JoinToken& token, absl::string_view what, absl::string_view source) override {
+    const MutexLock lock(mutex_);
+    misused_.push_back(absl::StrCat(token.node, ": ", what, ", from ", source));
+  }
+  std::vector<std::string> misused() {
+    const MutexLock lock(mutex_);
+    return misused_;
+  }
+
   // Every call fails so from now on.
   void FailWith(absl::Status status) {
     const MutexLock lock(mutex_);
@@ -56,6 +66,7 @@ class FakeTokenStore final : public TokenStore {
   Mutex mutex_;
   std::map<std::string, JoinToken> tokens_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int64_t> incarnations_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> misused_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -1,7 +1,11 @@
 // Goal: one event is one line, whatever is in the values.
 #include "common/log/log.h"
 
+#include <sys/stat.h>
+
+#include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "common/log/log_span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -76,13 +80,39 @@ TEST(LogTest, TimeStampsUnlessTheJournalListens) {
   EXPECT_THAT(
       testing::internal::GetCapturedStderr(),
       MatchesRegex("20[0-9-]+T[0-9:.]+Z hostq-test\\[[0-9]+\\] warning shown k=\"%v \\{\\}\"\n"));
+  // As a shell in a unit hands it on: what is redirected is not the journal.
   ::setenv("JOURNAL_STREAM", "8:1", 1);
   testing::internal::CaptureStderr();
+  InitLog("hostq-test", LogLevel::kWarning);
+  LogWarning("to a file");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), StartsWith("20"));
+  testing::internal::CaptureStderr();
+  struct stat info {};
+  ASSERT_EQ(fstat(STDERR_FILENO, &info), 0);
+  ::setenv("JOURNAL_STREAM", absl::StrCat(info.st_dev, ":", info.st_ino).c_str(), 1);
   InitLog("hostq-test", LogLevel::kDebug);
   LogDebug("fine");
   LogError("broken");
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "<7>debug fine\n<3>error broken\n");
   ::unsetenv("JOURNAL_STREAM");
+}
+
+TEST(LogTest, SpansSayWhereTheyBelong) {
+  ::unsetenv("JOURNAL_STREAM");
+  testing::internal::CaptureStderr();
+  InitLog("hostq-test", LogLevel::kInfo);
+  const std::string given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const auto span = SpanWithin(given, "task");
+  LogSpan(LogLevel::kInfo, "ended", span, absl::FromUnixMicros(1'500'000), absl::Microseconds(2500),
+          {{"task", "a/web1"}});
+  LogSpan(LogLevel::kInfo, "ended", std::nullopt, absl::UnixEpoch(), absl::Seconds(61), {});
+  LogSpan(LogLevel::kDebug, "not shown", span, absl::UnixEpoch(), absl::Seconds(1), {});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              MatchesRegex(".* info ended task=a/web1 start=1970-01-01T00:00:01.500000Z "
+                           "duration=0.002500 trace_id=4bf92f3577b34da6a3ce929d0e0e4736 "
+                           "span_id=[0-9a-f]{16} parent_id=00f067aa0ba902b7\n"
+                           ".* info ended start=1970-01-01T00:00:00.000000Z "
+                           "duration=61.000000\n"));
 }
 
 }  // namespace

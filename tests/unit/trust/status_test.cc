@@ -87,6 +87,8 @@ TEST(PeerTest, AddressWithoutPort) {
   EXPECT_EQ(PeerAddress("ipv4:192.0.2.1:4711"), "192.0.2.1");
   EXPECT_EQ(PeerAddress("ipv6:%5B2001:db8::1%5D:4711"), "2001:db8::1");
   EXPECT_EQ(PeerAddress("ipv6:[2001:db8::1]:4711"), "2001:db8::1");
+  EXPECT_EQ(PeerAddress("ipv6:%5Bfe80::1%252%5D:4711"), "fe80::1");
+  EXPECT_EQ(PeerAddress("ipv6:[fe80::1%eth0]:4711"), "fe80::1");
   EXPECT_EQ(PeerAddress("unix:/run/hostq/manager.sock"), "unix:/run/hostq/manager.sock");
   EXPECT_EQ(PeerAddress(""), "");
 }

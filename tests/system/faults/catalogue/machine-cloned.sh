@@ -9,3 +9,4 @@ inject() {
   soon "$limit" fails unnamed NODE_CLONED
 }
 cure() { daemon_stop other1 hostq-agent && on other1 rm -r /var/lib/hostq/agent && rejoin web1; }
+verify() { soon 10 hostq alarm clear node/web1; }
