@@ -203,6 +203,7 @@ absl::StatusOr<Joined> JoinEitherWay(const AgentConfig& config, JoinRequest& req
   if (files.given()) {
     outside.manager = request.manager;
     outside.state_dir = config.state_dir;
+    outside.replace = request.replace;
     return JoinFromOutside(outside);
   }
   request.state_dir = config.state_dir;
@@ -241,6 +242,9 @@ int Main(int argc, char** argv) {
   for (CLI::App* command : {run, join}) {
     command->add_option("--config", config_path, "Configuration file")->capture_default_str();
   }
+  join->add_option("--node", request.node, "Whom the line is for: another node refuses it");
+  join->add_flag("--replace", request.replace,
+                 "This machine becomes that node, whatever it is now");
   join->add_option("--manager", request.manager, "HOST:PORT of the manager's enrolment")
       ->required();
   join->add_option("--token", token,

@@ -296,7 +296,7 @@ void Server::AuthoritiesChanged() {
   if (https_ != nullptr) https_->FollowFiles();
   if (!authorities_->built_in()) return;
   const std::string trusted = authorities_->trusted_pem();
-  administrators_.Trust(PinsOf(trusted));
+  administrators_.Trust(authorities_->trusted_pins());
   streams_->Look();
   session_service_->EndSessionsWhere(
       [&](const PeerNode& peer) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "common/base/text.h"
 #include "manager/access/authority_set.h"
 #include "manager/access/certificate_authority.h"
 #include "manager/access/outside_certificates.h"
@@ -18,6 +19,9 @@
 
 namespace hostq::manager {
 namespace {
+
+// Of an authority: nobody thinks of it again that soon.
+constexpr absl::Duration kShortLife = absl::Hours(24 * 180);
 
 absl::Status MakeDirectories(const std::string& path) {
   for (size_t slash = path.find('/', 1); slash != std::string::npos;
@@ -148,13 +152,19 @@ absl::StatusOr<std::string> InitStateDir(const ManagerConfig& config,
   HOSTQ_ASSIGN_OR_RETURN(const auto set, AuthoritySet::Open(dir, config.cluster.name, now));
   if (!set->built_in()) return OutsideLines(config, database, *set);
   const auto ca = set->issuing();
+  std::string soon;
+  if (const absl::Duration left = ca->not_after() - now; left < kShortLife) {
+    soon = absl::StrCat("warning: the authority ends in ", FormatAge(left),
+                        ", and with it every certificate: replace it before, hostq authority "
+                        "prepare\n");
+  }
   return absl::StrCat("made the cluster \"", config.cluster.name, "\":\n",  //
                       "  state directory  ", dir, "\n",                     //
                       "  database         ", database, "\n",                //
                       "  authority        ", authority, ", valid until ",   //
                       absl::FormatTime("%Y-%m-%d", ca->not_after(), absl::UTCTimeZone()), "\n",
                       "  pin              ", ca->pin(), "\n", "keep a backup of ", dir,
-                      "/ca: without its key no node can join\n",
+                      "/ca: without its key no node can join\n", soon,
                       "next: hostq-manager run, then: hostq node add NAME --role ROLE --address "
                       "ADDRESS\n");
 }

@@ -62,6 +62,20 @@ std::string Trusted(const v1::EnrollResponse& response, const std::string& pinne
   return ShareAuthority(response.ca_pem(), pinned_pem) ? response.ca_pem() : pinned_pem;
 }
 
+// A line that is run on the wrong machine must not take another node's identity away: its key would
+// be gone, and its accounts would be served by nobody.
+absl::Status CheckSameNode(const std::string& state_dir, absl::string_view node) {
+  const auto old = LoadIdentity(state_dir);
+  if (!old.ok()) return absl::OkStatus();
+  const auto info = ParseCertificate(old->certificate_pem);
+  if (!info.ok() || info->common_name == node) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition, Reason::kNodeExists,
+      absl::StrCat("this machine is node ", info->common_name, ", and the line is for ", node,
+                   ": run it there. If this machine is to be ", node,
+                   " from now on: the same line with --replace"));
+}
+
 // A journal belongs to one cluster: another one counts its epochs anew.
 absl::Status SetJournalAside(const std::string& state_dir, const std::string& ca_pem) {
   const auto old = LoadIdentity(state_dir);
@@ -82,6 +96,9 @@ absl::Status SetJournalAside(const std::string& state_dir, const std::string& ca
 absl::StatusOr<Joined> Join(const JoinRequest& request) {
   const std::string pending = PendingDirectory(request.state_dir, Pending::kJoin);
   HOSTQ_RETURN_IF_ERROR(MakeDirectory(request.state_dir));
+  if (!request.node.empty() && !request.replace) {
+    HOSTQ_RETURN_IF_ERROR(CheckSameNode(request.state_dir, request.node));
+  }
   DropReplaced(request.state_dir);
   HOSTQ_RETURN_IF_ERROR(MakeDirectory(pending));
   HOSTQ_ASSIGN_OR_RETURN(const std::string ca_pem,
@@ -89,6 +106,9 @@ absl::StatusOr<Joined> Join(const JoinRequest& request) {
   HOSTQ_ASSIGN_OR_RETURN(const PrivateKey key, PendingKey(pending));
   HOSTQ_ASSIGN_OR_RETURN(const v1::EnrollResponse response, Enroll(request, ca_pem, key));
   HOSTQ_RETURN_IF_ERROR(Check(response, ca_pem, key));
+  if (!request.replace) {
+    HOSTQ_RETURN_IF_ERROR(CheckSameNode(request.state_dir, response.node()));
+  }
   HOSTQ_RETURN_IF_ERROR(SetJournalAside(request.state_dir, ca_pem));
   HOSTQ_RETURN_IF_ERROR(InstallJoined(
       request.state_dir, {key.ToPem(), response.certificate_pem(), Trusted(response, ca_pem),
@@ -121,6 +141,9 @@ absl::StatusOr<Joined> JoinFromOutside(const OutsideIdentity& identity) {
                                                   CertificateSpec::Use::kClient, absl::Now());
   if (!verified.ok()) return bad("the node's certificate", verified.message());
   HOSTQ_RETURN_IF_ERROR(MakeDirectory(identity.state_dir));
+  if (!identity.replace) {
+    HOSTQ_RETURN_IF_ERROR(CheckSameNode(identity.state_dir, node->name));
+  }
   HOSTQ_RETURN_IF_ERROR(SetJournalAside(identity.state_dir, identity.ca_pem));
   HOSTQ_RETURN_IF_ERROR(InstallJoined(identity.state_dir, {key->ToPem(), identity.certificate_pem,
                                                            identity.ca_pem, identity.manager, ""}));

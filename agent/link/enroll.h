@@ -10,9 +10,11 @@
 namespace hostq::agent {
 
 struct JoinRequest {
-  std::string manager;  // "HOST:PORT" of the manager's enrolment listener
-  SecretString token;   // "hqj_ID_SECRET"
-  std::string ca_pin;   // "sha256:HEX"
+  std::string node;      // whom the line is for; empty: it does not say
+  bool replace = false;  // also if this machine is another node
+  std::string manager;   // "HOST:PORT" of the manager's enrolment listener
+  SecretString token;    // "hqj_ID_SECRET"
+  std::string ca_pin;    // "sha256:HEX"
   std::string state_dir;
   absl::Duration timeout = absl::Seconds(15);  // of each of the two calls
 };
@@ -28,7 +30,8 @@ struct Joined {
 // after a lost answer the same call can be made again and gets the same answer. Blocks on network
 // and disk. Errors: those of FetchCaByPin and of EnrollmentService.Enroll (PERMISSION_DENIED:
 // TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_USED), DATA_LOSS if the answer does not fit the key or the
-// authority, what the system says about the files.
+// authority, FAILED_PRECONDITION (NODE_EXISTS) if this machine is another node and not to be
+// replaced, what the system says about the files.
 absl::StatusOr<Joined> Join(const JoinRequest& request);
 
 // The same with a certificate from outside, without a token.
@@ -39,12 +42,13 @@ struct OutsideIdentity {
   SecretString key_pem;
   std::string ca_pem;
   std::string state_dir;
+  bool replace = false;  // also if this machine is another node
 };
 
 // Checks that all belongs together and writes STATE_DIR/identity; whether the manager knows the
 // node shows when the agent connects. Again with another certificate: a running agent takes it over
 // within seconds. Blocks on the disk. Errors: INVALID_ARGUMENT (INVALID_ARGUMENT: what does not
-// fit), what the system says about the files.
+// fit), FAILED_PRECONDITION as above, what the system says about the files.
 absl::StatusOr<Joined> JoinFromOutside(const OutsideIdentity& identity);
 
 }  // namespace hostq::agent

@@ -100,8 +100,10 @@ constexpr ReasonInfo kReasons[] = {
      "by itself. Or give up: hostq command cancel COMMAND"},
     {Reason::kCertificateExpired, "CERTIFICATE_EXPIRED", ReasonClass::kWait, Owner::kAdministrator,
      "the node's certificate has expired: it cannot connect",
-     "join the node again: hostq node rejoin NODE; run the line that it prints on NODE, then "
-     "restart hostq-agent there"},
+     "see that NODE reaches the manager's port for joining, and restart hostq-agent there: it "
+     "renews "
+     "by itself; if it waits for an approval: hostq node approve NODE; if its key is lost: hostq "
+     "node rejoin NODE"},
     {Reason::kManagerMoved, "MANAGER_MOVED", ReasonClass::kWait, Owner::kAdministrator,
      "the node was told another address of the manager than it has now",
      "give the manager its old address back (cluster.quorum_address), or join the node again: "

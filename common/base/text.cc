@@ -61,6 +61,25 @@ std::string Printable(absl::string_view text, size_t limit) {
   return out;
 }
 
+bool IsUtf8(absl::string_view text) {
+  // By the number of bytes that follow the first: shorter forms are forbidden.
+  static constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<uint8_t>(text[i++]);
+    if (lead < 0x80) continue;
+    const int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    if (lead < 0xc2 || lead > 0xf4) return false;
+    uint32_t code = lead & (0x3f >> more);
+    for (int k = 0; k < more; ++k, ++i) {
+      if (i == text.size() || (static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) return false;
+      code = code << 6 | (static_cast<uint8_t>(text[i]) & 0x3f);
+    }
+    const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+    if (code < kLeast[more] || code > 0x10ffff || surrogate) return false;
+  }
+  return true;
+}
+
 size_t EditDistance(absl::string_view a, absl::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;

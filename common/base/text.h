@@ -24,6 +24,9 @@ std::string FormatAge(absl::Duration age);
 // longer than `limit` bytes is cut with "...", not within a character.
 std::string Printable(absl::string_view text, size_t limit = 200);
 
+// Whether protobuf's strings can carry it, and SQLite's text: UTF-8 as in RFC 3629, section 4.
+bool IsUtf8(absl::string_view text);
+
 // How many letters have to be changed, added or left out to make one of the other.
 size_t EditDistance(absl::string_view a, absl::string_view b);
 

@@ -78,7 +78,9 @@ absl::StatusOr<PrivateKey> PrivateKey::FromPem(const SecretString& pem) {
   const openssl::BioPtr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   HOSTQ_CHECK(bio != nullptr);
   EVP_PKEY* key = PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr);
-  if (key == nullptr) return openssl::Invalid("not a private key in PEM");
+  if (key == nullptr)
+    return openssl::Invalid(
+        "not a private key in PEM (one in DER: openssl pkey -inform der -in FILE)");
   PrivateKey result(Share(key));
   if (!IsP256(key)) return openssl::Invalid("not a key on the curve P-256");
   return result;

@@ -24,7 +24,7 @@ absl::StatusOr<X509Ptr> CertificateFromPem(absl::string_view pem) {
   X509Ptr certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   if (certificate == nullptr) {
     return Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
-                 "not a certificate in PEM");
+                 "not a certificate in PEM (one in DER: openssl x509 -inform der -in FILE)");
   }
   return certificate;
 }
@@ -40,7 +40,7 @@ absl::StatusOr<std::vector<X509Ptr>> CertificatesFromPem(absl::string_view pem) 
   const bool end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   if (!end || certificates.empty()) {
     return Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
-                 "not certificates in PEM");
+                 "not certificates in PEM (one in DER: openssl x509 -inform der -in FILE)");
   }
   ERR_clear_error();
   return certificates;

@@ -131,8 +131,11 @@ absl::Status AdministratorRing::Check(absl::string_view name, absl::string_view 
   const MutexLock lock(mutex_);
   const auto found = entries_.find(name);
   const auto refused = [&](absl::string_view why) {
-    return MakeError(absl::StatusCode::kUnauthenticated, Reason::kUnauthenticated,
-                     absl::StrCat("the certificate of administrator ", name, " ", why));
+    return WithRemedy(MakeError(absl::StatusCode::kUnauthenticated, Reason::kUnauthenticated,
+                                absl::StrCat("the certificate of administrator ", name, " ", why)),
+                      "use the newest file that was made for you; an administrator on the "
+                      "manager's machine makes "
+                      "one: hostq administrator add NAME, or: hostq administrator renew NAME");
   };
   if (found == entries_.end()) return refused("is of nobody that this manager knows");
   const Entry& entry = found->second;

@@ -41,14 +41,14 @@ absl::Status WriteOutside(const std::string& dir, const OutsideCertificates& fil
 
 absl::Status CheckOutside(const OutsideCertificates& files, absl::Time now) {
   const absl::StatusOr<std::vector<std::string>> authorities = SplitCertificates(files.ca_pem);
-  if (!authorities.ok()) return Bad("authority's certificate", "not certificates in PEM");
+  if (!authorities.ok()) return Bad("authority's certificate", authorities.status().message());
   for (const std::string& pem : *authorities) {
     HOSTQ_ASSIGN_OR_RETURN(const CertificateInfo info, ParseCertificate(pem));
     if (info.is_authority) continue;
     return Bad("authority's certificate", absl::StrCat(info.subject, " is no authority's"));
   }
   const absl::StatusOr<CertificateInfo> server = ParseCertificate(files.server_pem);
-  if (!server.ok()) return Bad("manager's certificate", "not a certificate in PEM");
+  if (!server.ok()) return Bad("manager's certificate", server.status().message());
   const absl::StatusOr<PrivateKey> key = PrivateKey::FromPem(files.server_key_pem);
   if (!key.ok()) return Bad("manager's key", key.status().message());
   if (key->public_key().Hash() != server->key_hash) {

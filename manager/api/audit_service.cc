@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "common/base/text.h"
 #include "manager/api/convert.h"
 #include "manager/api/page_token.h"
 
@@ -17,30 +18,6 @@ namespace {
 constexpr size_t kMaxFilter = 320;
 // Entries looked at for one page: the store has one reader, and others wait for it.
 constexpr int64_t kMaxScanned = 20'000;
-
-// Whether gRPC can carry it: protobuf's strings are UTF-8 (RFC 3629, section 4).
-bool IsUtf8(absl::string_view text) {
-  static constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    if (first < 0x80) continue;
-    const size_t more = first < 0xc2   ? 4
-                        : first < 0xe0 ? 1
-                        : first < 0xf0 ? 2
-                        : first < 0xf5 ? 3
-                                       : 4;
-    if (more == 4 || i + more >= text.size()) return false;
-    uint32_t value = first & (0x3fU >> more);
-    for (size_t j = 0; j < more; ++j) {
-      const auto next = static_cast<unsigned char>(text[++i]);
-      if ((next & 0xc0U) != 0x80U) return false;
-      value = value << 6 | (next & 0x3fU);
-    }
-    if (value < kLeast[more] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
-      return false;
-  }
-  return true;
-}
 
 // An entry that somebody has tampered with is shown, and its hash will not fit.
 std::string Text(const std::string& text) { return IsUtf8(text) ? text : absl::CHexEscape(text); }

@@ -44,6 +44,15 @@ absl::Status NoAnswer() {
                    "the manager's engine did not answer in time");
 }
 
+void RaiseNodeAlarm(Engine& engine, Cluster& cluster, Reason reason, const std::string& node,
+                    const std::string& text, const std::string& source) {
+  engine.Change(
+      [&cluster, reason, node, text, source](const Now& now) -> absl::StatusOr<ChangeSet> {
+        return cluster.RaiseAlarm(NodeSubject(node), reason, node, text, source, now);
+      },
+      "manager", [](const absl::Status&) {});
+}
+
 // Two agents with one identity take each other's session: from where the next of them comes is what
 // an administrator wants to know, and it is known for seconds only, unless somebody writes it down.
 void RaiseIfCloned(Engine& engine, Cluster& cluster, const std::string& node,
@@ -51,12 +60,8 @@ void RaiseIfCloned(Engine& engine, Cluster& cluster, const std::string& node,
   engine.Read([&engine, &cluster, node, source](const Queue& queue, const Now&) {
     const NodeState* state = queue.FindNode(node);
     if (state == nullptr || !state->cloned) return;
-    engine.Change(
-        [&cluster, node, source](const Now& now) -> absl::StatusOr<ChangeSet> {
-          return cluster.RaiseAlarm(NodeSubject(node), Reason::kNodeCloned, node,
-                                    "two agents show the identity of this node", source, now);
-        },
-        "manager", [](const absl::Status&) {});
+    RaiseNodeAlarm(engine, cluster, Reason::kNodeCloned, node,
+                   "two agents show the identity of this node", source);
   });
 }
 
@@ -175,13 +180,8 @@ absl::Status EngineCertificateStore::Issued(const ShownCertificate& issued,
 
 void EngineCertificateStore::RaiseSuperseded(const ShownCertificate& shown,
                                              const absl::Status& status, absl::string_view source) {
-  engine_.Change(
-      [this, node = shown.node, text = std::string(status.message()),
-       from = std::string(source)](const Now& now) -> absl::StatusOr<ChangeSet> {
-        return cluster_.RaiseAlarm(NodeSubject(node), Reason::kCertificateSuperseded, node, text,
-                                   from, now);
-      },
-      "manager", [](const absl::Status&) {});
+  RaiseNodeAlarm(engine_, cluster_, Reason::kCertificateSuperseded, shown.node,
+                 std::string(status.message()), std::string(source));
 }
 
 absl::Status EngineCertificateStore::Used(const ShownCertificate& shown, absl::string_view source) {

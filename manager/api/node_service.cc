@@ -92,13 +92,14 @@ void NodeService::ChangeNode(const std::string& name, const Caller& caller,
 
 void NodeService::SayHow(const NewJoinToken& token, v1::CreateNodeResponse& response) const {
   if (!options_.outside_certificates) {
-    response.set_join_command(absl::StrCat("hostq-agent join --manager ",
-                                           options_.enrollment_address, " --token ",
+    response.set_join_command(absl::StrCat("hostq-agent join --node ", token.record.node,
+                                           " --manager ", options_.enrollment_address, " --token ",
                                            token.text.Reveal(), " --ca-pin ", options_.ca_pin()));
     *response.mutable_token_expire_time() = ToProto(token.record.expire_time);
     return;
   }
-  response.set_join_command(absl::StrCat("hostq-agent join --manager ", options_.agents_address,
+  response.set_join_command(absl::StrCat("hostq-agent join --node ", token.record.node,
+                                         " --manager ", options_.agents_address,
                                          " --certificate FILE --key FILE --ca-cert FILE"));
   const storage::v1::Node* node = backend_.cluster.FindNode(token.record.node);
   if (node == nullptr) return;

@@ -62,8 +62,9 @@ void AppendValues(const CLI::App& app, std::string& out) {
     const std::string type = option->get_type_name();
     std::string values = type == "PATH" || type == "FILE" ? "FILE" : "NONE";
     if (type.find('|') != std::string::npos) values = absl::StrReplaceAll(type, {{"|", " "}});
-    const std::string line =
-        absl::StrCat("    --", option->get_lnames()[0], ") echo '", values, "' ;;\n");
+    std::string names = absl::StrCat("--", option->get_lnames()[0]);
+    for (const std::string& name : option->get_snames()) absl::StrAppend(&names, "|-", name);
+    const std::string line = absl::StrCat("    ", names, ") echo '", values, "' ;;\n");
     if (out.find(line) == std::string::npos) out += line;
   }
   for (const CLI::App* command : app.get_subcommands({})) AppendValues(*command, out);

@@ -108,21 +108,38 @@ Format WantedFormat(const std::vector<std::string>& words) {
   return Format::kTable;
 }
 
-// The option of `app`, or of every command, that `word` was probably meant to be: "--quota", or "".
-std::string Nearest(const CLI::App& app, absl::string_view word) {
+// The one of `known` that `word` was probably meant to be, or "".
+std::string Nearest(const std::vector<std::string>& known, absl::string_view word) {
   std::string nearest;
   size_t least = std::max<size_t>(2, word.size() / 3) + 1;
-  for (const CLI::App* level = &app; level != nullptr; level = level->get_parent()) {
-    for (const CLI::Option* option : level->get_options()) {
-      for (const std::string& name : option->get_lnames()) {
-        const size_t distance = EditDistance(word, "--" + name);
-        if (distance >= least) continue;
-        least = distance;
-        nearest = "--" + name;
-      }
-    }
+  for (const std::string& name : known) {
+    const size_t distance = EditDistance(word, name);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = name;
   }
   return nearest;
+}
+
+// Of `app`, and of every command.
+std::vector<std::string> OptionsOf(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const CLI::App* level = &app; level != nullptr; level = level->get_parent()) {
+    for (const CLI::Option* option : level->get_options()) {
+      for (const std::string& name : option->get_lnames()) out.push_back("--" + name);
+    }
+  }
+  return out;
+}
+
+absl::Status UnknownCommand(const CLI::App& group, const std::string& word) {
+  const absl::Status status =
+      UsageError(absl::StrCat("there is no command \"", PathOf(group), " ", Clean(word), "\""));
+  std::vector<std::string> known;
+  for (const CLI::App* command : group.get_subcommands({})) known.push_back(command->get_name());
+  const std::string nearest = Nearest(known, word);
+  if (nearest.empty()) return status;
+  return WithRemedy(status, absl::StrCat("did you mean ", PathOf(group), " ", nearest, "?"));
 }
 
 absl::Status UnknownOption(const CLI::App& chosen, const std::string& word) {
@@ -130,7 +147,7 @@ absl::Status UnknownOption(const CLI::App& chosen, const std::string& word) {
   std::string remedy = absl::StrCat("see its options: ", PathOf(chosen), " --help");
   if (!absl::StartsWith(word, "--")) {
     remedy += "; a value that begins with a hyphen comes last, after --";
-  } else if (const std::string nearest = Nearest(chosen, option); !nearest.empty()) {
+  } else if (const std::string nearest = Nearest(OptionsOf(chosen), option); !nearest.empty()) {
     remedy = absl::StrCat("did you mean ", nearest, "?");
   }
   return WithRemedy(
@@ -167,10 +184,9 @@ absl::Status UsageErrorOf(const CLI::App& root, const CLI::ParseError& error) {
     }
     for (const std::string& word : rest) {
       if (word == "--") continue;
-      return UsageError(
-          group ? absl::StrCat("there is no command \"", PathOf(chosen), " ", Clean(word), "\"")
-                : absl::StrCat("\"", Clean(word), "\" is one argument too many for \"",
-                               PathOf(chosen), "\""));
+      if (group) return UnknownCommand(chosen, word);
+      return UsageError(absl::StrCat("\"", Clean(word), "\" is one argument too many for \"",
+                                     PathOf(chosen), "\""));
     }
   }
   if (const CLI::Option* option = WithoutValue(chosen, error)) {

@@ -48,8 +48,6 @@ constexpr absl::string_view kWantedUserName =
     "wanted: a lower-case letter, then letters, digits, - or _; at most 32";
 
 constexpr uint8_t kZero[15] = {};
-// By the number of bytes that follow the first: shorter forms are forbidden.
-constexpr uint32_t kLeastCode[] = {0, 0x80, 0x800, 0x10000};
 
 bool IsLower(char c) { return absl::ascii_islower(static_cast<unsigned char>(c)); }
 bool IsDigit(char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }
@@ -306,23 +304,6 @@ absl::StatusOr<std::string> NormalAddress(absl::string_view field, absl::string_
 
 absl::StatusOr<std::string> NormalNodeAddress(absl::string_view field, absl::string_view value) {
   return UnicastAddress(field, value, /*loopback_fits=*/true);
-}
-
-bool IsUtf8(absl::string_view value) {
-  for (size_t i = 0; i < value.size();) {
-    const auto lead = static_cast<uint8_t>(value[i++]);
-    if (lead < 0x80) continue;
-    const int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4) return false;
-    uint32_t code = lead & (0x3f >> more);
-    for (int k = 0; k < more; ++k, ++i) {
-      if (i == value.size() || (static_cast<uint8_t>(value[i]) & 0xc0) != 0x80) return false;
-      code = code << 6 | (static_cast<uint8_t>(value[i]) & 0x3f);
-    }
-    const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    if (code < kLeastCode[more] || code > 0x10ffff || surrogate) return false;
-  }
-  return true;
 }
 
 absl::Status CheckText(absl::string_view field, absl::string_view value, size_t limit) {

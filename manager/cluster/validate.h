@@ -54,6 +54,5 @@ absl::StatusOr<std::string> NormalNodeAddress(absl::string_view field, absl::str
 
 // Free text in UTF-8 without control characters, of at most `limit` characters. INVALID_ARGUMENT.
 absl::Status CheckText(absl::string_view field, absl::string_view value, size_t limit);
-bool IsUtf8(absl::string_view value);
 
 }  // namespace hostq::manager

@@ -55,7 +55,7 @@ class Webhooks {
   struct Counts {
     int pending = 0;
     int parked = 0;
-    bool full() const { return static_cast<size_t>(pending + parked) >= kMaxWaiting; }  // NOLINT
+    bool full() const { return pending + parked >= static_cast<int>(kMaxWaiting); }
   };
   Counts CountsOf(absl::string_view webhook) const;
   // The key that made it is not let in any more.

@@ -6,8 +6,8 @@
 
 #include "absl/strings/string_view.h"
 #include "common/base/error.h"
+#include "common/base/text.h"
 #include "google/protobuf/stubs/logging.h"
-#include "manager/cluster/validate.h"
 
 // What libFuzzer calls with bytes of its own making; each target defines it. Whatever must hold for
 // any input is a HOSTQ_CHECK there.
@@ -47,6 +47,6 @@ class Input {
 };
 
 // What leaves in a message must be UTF-8, or the other side cannot read the message at all.
-inline void CheckText(absl::string_view text) { HOSTQ_CHECK(manager::IsUtf8(text)); }
+inline void CheckText(absl::string_view text) { HOSTQ_CHECK(IsUtf8(text)); }
 
 }  // namespace hostq::fuzz

@@ -11,7 +11,6 @@
 #include "manager/cli/layout.h"
 #include "manager/cli/target.h"
 #include "manager/cli/words.h"
-#include "manager/cluster/validate.h"
 
 namespace {
 
@@ -19,7 +18,7 @@ using namespace hostq;
 
 // What was given as text is refused with text. (Bytes that are none never get so far.)
 void CheckMessage(const absl::Status& status, absl::string_view given) {
-  if (manager::IsUtf8(given)) fuzz::CheckText(status.message());
+  if (IsUtf8(given)) fuzz::CheckText(status.message());
 }
 
 template <typename F>
@@ -73,7 +72,7 @@ void Names(absl::string_view text) {
 void Cutting(absl::string_view text, size_t limit) {
   const std::string printable = Printable(text, limit);
   HOSTQ_CHECK(printable.size() <= limit + 3);
-  if (!manager::IsUtf8(text)) return;
+  if (!IsUtf8(text)) return;
   fuzz::CheckText(printable);
   fuzz::CheckText(cli::Clean(text));
   const std::string cut = cli::Cut(text, limit);

@@ -15,6 +15,7 @@
 namespace hostq::manager::testing {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class AgentInstallTest : public ::testing::Test {
@@ -117,6 +118,30 @@ TEST_F(AgentInstallTest, ARenewalUnderWayDoesNotUndoAJoin) {
   EXPECT_EQ(node_.Serial(), joined);
   EXPECT_TRUE(Connected(manager_, "web1")) << node_.agent().err();
   EXPECT_THAT(AlarmsOf(manager_), IsEmpty());
+}
+
+// A line for another node, on the wrong machine.
+TEST_F(AgentInstallTest, AJoinForAnotherNodeLeavesThisOneAlone) {
+  const std::string key = KeyHash();
+  const std::string token = manager_.AddNode("web2", v1::Node::APP, "192.0.2.12");
+  std::vector<std::string> words = {"--manager", manager_.server().enrollment_address(),
+                                    "--token",   token,
+                                    "--ca-pin",  manager_.server().ca_pin()};
+  std::vector<std::string> named = words;
+  named.insert(named.end(), {"--node", "web2"});
+  EXPECT_EQ(JoinSoon(node_.agent(), named), 1);
+  EXPECT_THAT(node_.agent().err(),
+              HasSubstr("this machine is node web1, and the line is for web2"));
+  EXPECT_EQ(manager_.GetNode("web2").state(), v1::Node::PENDING) << "the token is not used up";
+  // Typed by hand, without the name: the answer has it.
+  EXPECT_EQ(JoinSoon(node_.agent(), words), 1);
+  EXPECT_THAT(node_.agent().err(),
+              HasSubstr("this machine is node web1, and the line is for web2"));
+  EXPECT_EQ(KeyHash(), key);
+  ExpectWorks();
+  named.push_back("--replace");
+  EXPECT_EQ(JoinSoon(node_.agent(), named), 0) << node_.agent().err();
+  EXPECT_EQ(node_.Identity().name, "web2");
 }
 
 TEST_F(AgentInstallTest, KilledAtAnyMoment) {

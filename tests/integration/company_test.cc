@@ -100,6 +100,13 @@ class ImportedTest : public CompanyTest {
   int JoinWithToken() { return node_.Join(JoinWords()); }
 };
 
+TEST_F(ImportedTest, OneThatEndsSoonIsTakenWithAWarning) {
+  const std::string ca =
+      company_.SignAuthority(ca_key_, "critical,CA:TRUE,pathlen:0", absl::Now() + absl::Hours(50));
+  ASSERT_EQ(Init(File("ca.pem", ca), File("ca.key", Text(ca_key_))), 0) << manager_.program().err();
+  EXPECT_THAT(manager_.program().out(), HasSubstr("warning: the authority ends in 2d1h"));
+}
+
 TEST_F(ImportedTest, ANodeJoinsAndConnects) {
   // The root stands behind it, as in the file that the company's tool writes.
   ASSERT_EQ(

@@ -66,13 +66,14 @@ rejoin() { # HOST
   daemon "$1" agent stop && join_again "$1" && agent_start "$1"
 }
 # The same, and the certificate is valid for so many seconds more: it is issued by the manager with its
-# clock as far behind as certificates live.  Meanwhile no node gets to the manager, which would refuse it.
+# clock as far behind as certificates live.  Meanwhile no node gets to the manager, which would refuse it;
+# afterwards none gets to where certificates are renewed.
 rejoin_for() { # HOST SECONDS
   clock_off "-$((90 * 86400 - $2))"
   daemon "$1" agent stop && daemon storage1 manager stop && firewall storage1 INPUT -p tcp --dport 7443 &&
     daemon_start storage1 hostq-manager "${AS_HOSTQ[@]}" "${clock[@]}" hostq-manager run --config "$MANAGER_CONFIG" &&
     soon 30 hostq node list && join_again "$1" && daemon storage1 manager stop && firewall_off storage1 &&
-    daemon storage1 manager start && agent_start "$1"
+    firewall storage1 INPUT -p tcp --dport 7444 && daemon storage1 manager start && agent_start "$1"
 }
 
 # The web servers begin anew with these lines in their policy.

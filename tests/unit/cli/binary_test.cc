@@ -404,6 +404,10 @@ TEST_F(BinaryTest, UsageErrorsSayWhatIsWrongAndWhatHelps) {
        "  a value that begins with a hyphen comes last, after --\n"},
       {"account create a.com --user u --address 192.0.2.1 --quta 1GiB",
        "hostq: \"hostq account create\" has no option \"--quta\"\n  did you mean --quota?\n"},
+      {"acount list",
+       "hostq: there is no command \"hostq acount\"\n  did you mean hostq account?\n"},
+      {"node lst",
+       "hostq: there is no command \"hostq node lst\"\n  did you mean hostq node list?\n"},
       {"account create --bogus",
        "hostq: \"hostq account create\" has no option \"--bogus\"\n"
        "  see its options: hostq account create --help\n"},
@@ -451,6 +455,7 @@ TEST_F(BinaryTest, HelpVersionAndCompletionNeedNoManager) {
   EXPECT_THAT(Run("account create --help").out, HasSubstr("\nExamples:\n"));
   EXPECT_THAT(Run("--version").out, StartsWith("hostq "));
   EXPECT_THAT(Run("completion bash").out, HasSubstr("complete -F _hostq hostq"));
+  EXPECT_THAT(Run("completion bash").out, HasSubstr("--output|-o) echo 'table"));
   EXPECT_THAT(Run("completion zsh").out, StartsWith("#compdef hostq\n"));
   EXPECT_THAT(Run("man").out, HasSubstr(".TH HOSTQ 1"));
 }

@@ -264,17 +264,8 @@ TEST(ValidateTest, FreeText) {
   ExpectRefused(CheckText("field", "a\x1b[", 5), Reason::kInvalidArgument, "escape");
 }
 
-TEST(ValidateTest, Utf8) {
-  for (const char* value : {"", "a", "\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                            "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
-    EXPECT_TRUE(IsUtf8(value)) << value;
-  }
-  for (const char* value : {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2",
-                            "\xc2"
-                            "a",
-                            "\xe0\x80\x80", "\xe0\xa0", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                            "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "a\xfe"}) {
-    EXPECT_FALSE(IsUtf8(value)) << value;
+TEST(ValidateTest, FreeTextIsUtf8) {
+  for (const char* value : {"\xc3", "a\xfe", "\xed\xa0\x80"}) {
     ExpectRefused(CheckText("field", value, 50), Reason::kInvalidArgument, value);
   }
 }
