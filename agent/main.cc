@@ -217,7 +217,8 @@ int JoinCluster(const AgentConfig& config, JoinRequest request, const OutsideFil
     const absl::Status& status = joined.status();
     const bool refused = absl::IsPermissionDenied(status) || absl::IsUnauthenticated(status);
     Fail(refused ? kRefused : kFailed, status);
-    if (!refused) std::cerr << "the same line can be used again\n";
+    if (!refused && ReasonOf(status) != Reason::kNodeExists)
+      std::cerr << "the same line can be used again\n";
     return refused ? kRefused : kFailed;
   }
   std::cout << "joined as " << joined->node << "; manager at " << joined->manager_address

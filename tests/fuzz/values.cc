@@ -11,6 +11,7 @@
 #include "manager/cli/layout.h"
 #include "manager/cli/target.h"
 #include "manager/cli/words.h"
+#include "manager/cluster/validate.h"
 
 namespace {
 

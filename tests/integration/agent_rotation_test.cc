@@ -82,7 +82,7 @@ TEST_F(AgentRotationTest, AnIdentityOfAnotherClusterIsNotOverwritten) {
   const std::string token = other.AddNode("web7", v1::Node::APP, "192.0.2.17");
   ASSERT_EQ(join.Run({HOSTQ_AGENT, "join", "--config", node_.folder().path() + "/agent.toml",
                       "--manager", other.server().enrollment_address(), "--token", token,
-                      "--ca-pin", other.server().ca_pin()}),
+                      "--ca-pin", other.server().ca_pin(), "--replace"}),
             0)
       << join.err();
   const std::string serial = node_.Serial();

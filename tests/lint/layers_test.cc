@@ -129,7 +129,7 @@ TEST(LayersTest, BoostIsForHttp) {
   // What is above the services, and knows none of what is below them but who is let in.
   ExpectOnly("manager/http/",
              {"manager/access/", "manager/api/admission.h", "manager/api/event_service.h",
-              "common/base/", "common/crypto/", "common/rpc/", "hostq/"});
+              "common/base/", "common/crypto/", "common/log/", "common/rpc/", "hostq/"});
 }
 
 TEST(LayersTest, PrometheusIsBehindManagerMetrics) {
