@@ -1,33 +1,41 @@
 #!/bin/bash
-# tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named, or all of
-# them. Ends with "N passed, N failed" and exits 0 only if everything passed.
+# tests/run.sh [TIER...]: installs what is missing, builds, and runs the tiers of tests named; without
+# a name those that everything has to pass before it lands; "all" is every one. Ends with "N passed,
+# N failed" and exits 0 only if everything passed.
 #
-#   format       clang-format, shellcheck; whether the table of faults in the documents is up to date
-#   release      builds what is shipped; unit, contract, lint and integration tests on it
-#   rest         the HTTPS port of a real manager: docs/openapi.yaml against the server, events, sessions
-#   asan         the same tests with AddressSanitizer and UndefinedBehaviorSanitizer
-#   tsan         the core (what links no gRPC) with ThreadSanitizer
-#   tidy         clang-tidy and clang's thread-safety analysis
-#   crash        the real programs: killed at random moments and at every named point under load; on
-#                disks that are full or read-only, with databases that are damaged
-#   hostile      attacks on a running manager, on every port (tests/hostile/run.sh); and a search for
-#                every secret of a run in all it leaves behind
-#   monitoring   what Prometheus is told: alerts case by case, a running manager's page, a real Prometheus that
-#                reads it, and one command followed through the logs by its trace (tests/monitoring/run.sh)
-#   browser      the dashboard in headless Chromium against a real manager (tests/browser/run.sh)
-#   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
-#   fuzz         every fuzzer for 5 s (tests/fuzz/run.sh)
-#   mutations    whether the simulation finds three bugs of its collection (tests/simulation/mutations.sh
-#                has all of them)
+#   format       clang-format, shellcheck; whether what is generated in the documents is up to date
+#   programs     builds what is shipped, as it is shipped; how it is hardened
 #   system       the main job on three hosts in the lab: real NFS, quotas, addresses; XFS;
 #                what nodes keep; a node that joins; the balancer; exports; hooks with nginx; what the policy
 #                forbids; who may do what (trust); what cannot be ended; resync
 #   faults       the cluster in the lab broken in every way of tests/system/faults: named, mended, done
+#   rest         the HTTPS port of a real manager: docs/openapi.yaml against the server, events, sessions
+#   examples     every example of docs/integrate.md, and the integrations of deploy/integrations
+#   browser      the dashboard in headless Chromium against a real manager (tests/browser/run.sh)
+#   monitoring   what Prometheus is told: alerts case by case, a running manager's page, a real Prometheus that
+#                reads it, and one command followed through the logs by its trace (tests/monitoring/run.sh)
+#   crash        the real programs: killed at random moments and at every named point under load; on
+#                disks that are full or read-only, with databases that are damaged
+#   hostile      attacks on a running manager, on every port (tests/hostile/run.sh); and a search for
+#                every secret of a run in all it leaves behind
+#   asan         unit, contract, lint and integration tests and the simulation, all with
+#                AddressSanitizer, UndefinedBehaviorSanitizer and clang's thread-safety analysis
+#   fuzz         every fuzzer for 5 s, on what was built for asan (tests/fuzz/run.sh)
+#   tsan         the core (what links no gRPC) with ThreadSanitizer
+#   mutations    whether the simulation finds three bugs of its collection (tests/simulation/mutations.sh
+#                has all of them)
+#
+# Only in "all", because there is no time for them each time (docs/decisions/0017):
+#
+#   coverage     which lines of the core its tests and the simulation run (tests/coverage.sh)
+#   tidy         clang-tidy over every file
+#   release      the tests of asan once more, compiled as what is shipped
 #
 # The output of each tier is kept in build/test-logs/TIER.log.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-all_tiers=(format release system faults rest examples browser monitoring crash hostile tsan asan tidy coverage fuzz mutations)
+tiers_to_land=(format programs system faults rest examples browser monitoring crash hostile asan fuzz tsan mutations)
+all_tiers=("${tiers_to_land[@]}" coverage tidy release)
 logs=build/test-logs
 passed=0 failed=0
 
@@ -45,6 +53,10 @@ tier_format() {
 build_and_test() { # PRESET
   cmake --preset "$1" && cmake --build --preset "$1" && ctest --preset "$1"
 }
+tier_programs() {
+  cmake --preset release && cmake --build --preset release --target hostq_programs &&
+    tests/lint/hardening.sh build/release/bin/hostq{,-manager,-agent,-executor}
+}
 tier_release() { build_and_test release; }
 tier_asan() { build_and_test asan; }
 tier_tsan() { build_and_test tsan; }
@@ -57,41 +69,28 @@ tier_tidy() {
   tests/lint/tidy.sh build/dev
 }
 
+# Each of these is told of the programs, and needs no other build.
 tier_crash() {
   local bad=0
-  tests/crash/run.sh || bad=1
+  need_programs || return
+  tests/crash/run.sh --no-build || bad=1
   tests/crash/recovery.sh --no-build || bad=1
   return $bad
 }
-
 tier_hostile() {
   local bad=0
-  tests/hostile/run.sh --verbose || bad=1
+  need_programs || return
+  tests/hostile/run.sh --no-build --verbose || bad=1
   tests/hostile/run.sh --no-build --secrets || bad=1
   return $bad
 }
-
-tier_rest() { tests/integration/rest.sh; }
-tier_monitoring() { need_release && tests/monitoring/run.sh --no-build; }
-tier_examples() { need_release && tests/integration/examples.sh --no-build; }
+tier_rest() { need_programs && tests/integration/rest.sh --no-build; }
+tier_monitoring() { need_programs && tests/monitoring/run.sh --no-build; }
+tier_examples() { need_programs && tests/integration/examples.sh --no-build; }
 tier_browser() { tests/browser/run.sh; }
 
-# While the labs run, which mostly wait: builds at the lowest priority what later tiers build, and lets
-# clang-tidy look at what it has not seen. Only time is saved by it: ccache and tidy.sh remember what was
-# done, and the tiers themselves decide.
-build_ahead() { # TIER...
-  local tier
-  for tier; do
-    case $tier in
-      asan | tsan | coverage) cmake --preset "$tier" && cmake --build --preset "$tier" ;;
-      fuzz) tests/fuzz/run.sh --build ;;
-      tidy) tier_tidy ;;
-    esac
-  done
-}
-
-need_release() {
-  [[ -x build/release/bin/hostq-manager ]] || { cmake --preset release && cmake --build --preset release; }
+need_programs() {
+  cmake --preset release >/dev/null && cmake --build --preset release --target hostq_programs | tail -n 1
 }
 
 run_story() { # STORY LOGS
@@ -103,7 +102,7 @@ run_story() { # STORY LOGS
 
 # Two labs side by side: most of a story is waiting.
 tier_system() {
-  need_release || return
+  need_programs || return
   local story bad=0
   local -a stories=(wedged main-job quotas upkeep join balancer exports hooks policy resync trust)
   export -f run_story
@@ -114,7 +113,7 @@ tier_system() {
 }
 
 tier_faults() {
-  need_release || return
+  need_programs || return
   tests/system/faults/run.sh
 }
 
@@ -147,28 +146,19 @@ tiers=()
 for argument in "$@"; do
   case $argument in
     -h | --help) usage; exit 0 ;;
+    all) tiers+=("${all_tiers[@]}") ;;
     *)
       [[ " ${all_tiers[*]} " == *" $argument "* ]] ||
-        { echo "tests/run.sh: no tier '$argument'; there are: ${all_tiers[*]}" >&2; exit 2; }
+        { echo "tests/run.sh: no tier '$argument'; there are: ${all_tiers[*]}, and all" >&2; exit 2; }
       tiers+=("$argument")
       ;;
   esac
 done
-((${#tiers[@]})) || tiers=("${all_tiers[@]}")
+((${#tiers[@]})) || tiers=("${tiers_to_land[@]}")
 
 deploy/dependencies.sh test || { echo "tests/run.sh: cannot install what the tests need" >&2; exit 1; }
 mkdir -p "$logs"
-ahead=''
-for tier in "${tiers[@]}"; do
-  case $tier in
-    system | faults)
-      need_release >"$logs/build-release.log" 2>&1
-      [[ $ahead ]] || { (renice -n 19 "$BASHPID" && build_ahead "${tiers[@]}") >"$logs/ahead.log" 2>&1 & ahead=$!; }
-      ;;
-    *) [[ -z $ahead ]] || wait "$ahead" ;;
-  esac
-  run_tier "$tier"
-done
+for tier in "${tiers[@]}"; do run_tier "$tier"; done
 printf '== %d s in all\n' "$SECONDS"
 echo "$passed passed, $failed failed"
 ((failed == 0 && passed > 0))

@@ -1,11 +1,11 @@
 #!/bin/bash
-# tests/fuzz/run.sh [--seconds N] [--executions N] [--target NAME]... [--jobs N] [--fast] [--build]: builds the
+# tests/fuzz/run.sh [--seconds N] [--executions N] [--target NAME]... [--jobs N] [--fast]: builds the
 # fuzzers (clang, libFuzzer, AddressSanitizer, UndefinedBehaviorSanitizer) and runs each for N seconds
 # (5) or, if given, N executions; only the targets named, --jobs of them side by side (1). --fast
 # builds them without the sanitizers and optimized: only crashes and broken checks are seen, but in
 # several times as many executions. Corpora grow in build/fuzz/corpus and are used again. What is
 # found is kept in build/fuzz/found/TARGET: mend it and copy the input to tests/fuzz/corpus/TARGET,
-# where every build tries it (docs/fuzzing.md). --build: only builds.
+# where every build tries it (docs/fuzzing.md).
 #
 # Targets:
 #   agent_message    what a node sends: session conversions, engine, queue, cluster
@@ -26,7 +26,7 @@
 # with "N passed, N failed"; exits 0 only if nothing was found.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
-seconds=5 executions='' jobs=1 preset=fuzz only_build='' targets=()
+seconds=5 executions='' jobs=1 preset=asan targets=()
 mapfile -t all_targets < <(sed -n '/^# Targets:/,/^#$/s/^#   \([a-z_]*\) .*/\1/p' "${BASH_SOURCE[0]}")
 
 usage() { sed -n '2,/^set -u/{s/^# \{0,1\}//;/^set -u/d;p}' "${BASH_SOURCE[0]}"; }
@@ -35,7 +35,6 @@ while (($#)); do
   case $1 in
     -h | --help) usage; exit 0 ;;
     --fast) preset=fuzz-fast ;;
-    --build) only_build=1 ;;
     --seconds | --executions | --jobs)
       [[ ${2-} =~ ^[1-9][0-9]*$ ]] || { echo "run.sh: $1 needs a number above 0" >&2; exit 2; }
       printf -v "${1#--}" '%s' "$2"
@@ -59,8 +58,6 @@ mkdir -p "$work"
   cmake --build --preset "$preset" -j 2 --target hostq_fuzz_seeds "${targets[@]/#/fuzz_}" &&
   "$programs/hostq_fuzz_seeds" "$work/seeds"; } >"$work/build.log" 2>&1 ||
   { tail -n 40 "$work/build.log"; echo "0 passed, 1 failed"; exit 1; }
-
-[[ -z $only_build ]] || exit 0
 
 # Journals are written in memory: the disk is not what is looked at.
 TMPDIR=$(mktemp -d -p /dev/shm hostq-fuzz.XXXXXX) || exit 1

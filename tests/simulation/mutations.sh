@@ -3,12 +3,12 @@
 # tests/simulation/mutations/*.patch (or those whose file name contains a NAME) to a copy of the
 # sources, builds the simulation and runs up to N seeds (1000): at least one must find it. First the
 # unchanged sources must pass. The copy is kept in build/mutations between runs, so that the next one
-# builds less.
+# builds less; it is compiled as what is shipped is, so that ccache has most of it.
 #
 # Ends with "N passed, N failed"; exits 0 only if every mutation was caught.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
-copy=$PWD/build/mutations/source seeds=1000 names=()
+copy=$PWD/build/mutations/source binaries=$PWD/build/mutations/source/build/release seeds=1000 names=()
 passed=0 failed=0
 
 usage() { sed -n '2,/^set -u/{s/^# \{0,1\}//;/^set -u/d;p}' "${BASH_SOURCE[0]}"; }
@@ -25,18 +25,17 @@ done
 
 # Only files that differ, so that the build does not begin anew.
 sync_copy() {
-  git ls-files --cached --others --exclude-standard -- CMakeLists.txt agent common manager proto tests |
+  git ls-files --cached --others --exclude-standard -- CMakeLists.txt CMakePresets.json agent common manager proto tests |
     while IFS= read -r file; do
       [[ -f $file ]] || continue
       cmp -s "$file" "$copy/$file" || { mkdir -p "$copy/$(dirname "$file")" && cp "$file" "$copy/$file"; } || exit 1
     done
 }
 build() {
-  cmake -S "$copy" -B build/mutations/build -G Ninja -DCMAKE_BUILD_TYPE=Release \
-    -DHOSTQ_CORE_ONLY=ON -DHOSTQ_WERROR=OFF >build/mutations/build.log 2>&1 &&
-    cmake --build build/mutations/build -j 2 --target hostq_simulation >>build/mutations/build.log 2>&1
+  cmake -S "$copy" --preset release -DHOSTQ_CORE_ONLY=ON >build/mutations/build.log 2>&1 &&
+    cmake --build "$binaries" -j 2 --target hostq_simulation >>build/mutations/build.log 2>&1
 }
-simulate() { timeout 600 build/mutations/build/tests/hostq_simulation --seeds "$seeds" --stop-at-first; }
+simulate() { timeout 600 "$binaries/tests/hostq_simulation" --seeds "$seeds" --stop-at-first; }
 verdict() { # NAME passed|failed TEXT
   printf '%-32s %s\n' "$1" "$3"
   if [[ $2 == passed ]]; then ((++passed)); else ((++failed)); fi
