@@ -27,9 +27,10 @@ TEST(EnrollmentTest, JoinLineSaysEverything) {
   v1::CreateNodeResponse response;
   Call call;
   ASSERT_TRUE(manager.nodes().CreateNode(&call, request, &response).ok());
-  EXPECT_THAT(response.join_command(),
-              ::testing::MatchesRegex("hostq-agent join --node web1 --manager 127.0.0.1:[0-9]+ --token "
-                                      "hqj_[a-z0-9]+_[a-z0-9]+ --ca-pin sha256:[0-9a-f]{64}"));
+  EXPECT_THAT(
+      response.join_command(),
+      ::testing::MatchesRegex("hostq-agent join --node web1 --manager 127.0.0.1:[0-9]+ --token "
+                              "hqj_[a-z0-9]+_[a-z0-9]+ --ca-pin sha256:[0-9a-f]{64}"));
   EXPECT_EQ(response.node().state(), v1::Node::PENDING);
   const auto ca = FetchCaByPin(manager.config().listen.enrollment, manager.server().ca_pin(),
                                absl::Seconds(10));
