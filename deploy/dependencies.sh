@@ -1,13 +1,14 @@
 #!/bin/bash
 # Installs the Debian 12 packages that hostq needs, by name and only those that are missing.
 #
-#   deploy/dependencies.sh [--list] [build|lab|test|all]...        (default: all)
+#   deploy/dependencies.sh [--list] [build|lab|test|bench|all]...  (default: all)
 #
 #   build   compiler, CMake and the libraries that hostq links; Node.js and npm, which build the
 #           dashboard, unless there is one already (from wherever)
 #   lab     what deploy/lab/run.sh needs: a guest kernel, NFS and quota tools
 #   test    build and lab, and the checkers that tests/run.sh runs
 #   all     everything above
+#   bench   build, and the queues that tests/bench/run.sh measures hostq against
 #   --list  prints the names, one a line, and installs nothing
 #
 # Run again, it says nothing and does nothing.  No service is started: the lab starts what it needs
@@ -40,6 +41,11 @@ checkers=(
   php-cli php-curl                                  # docs/examples and deploy/integrations
   chromium                                          # tests/browser
 )
+peers=(
+  redis-server rabbitmq-server postgresql beanstalkd ansible-core openssh-server openssh-client
+  libhiredis-dev librabbitmq-dev libpq-dev
+  strace python3
+)
 
 help() { sed -n '2,/^set /{s/^# \{0,1\}//p}' "$0"; }
 
@@ -50,6 +56,7 @@ names() {
     case $group in
       build) printf '%s\n' "${build[@]}" ;;
       lab) printf '%s\n' "${lab[@]}" ;;
+      bench) printf '%s\n' "${build[@]}" "${peers[@]}" ;;
       test | all) printf '%s\n' "${build[@]}" "${lab[@]}" "${checkers[@]}" ;;
     esac
   done | sort -u
@@ -87,7 +94,7 @@ main() {
   for argument; do
     case $argument in
       --list) list=1 ;;
-      build | lab | test | all) groups+=("$argument") ;;
+      build | lab | test | bench | all) groups+=("$argument") ;;
       -h | --help) help; exit 0 ;;
       *) echo "dependencies: unknown argument '$argument'; see --help" >&2; exit 2 ;;
     esac

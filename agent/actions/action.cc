@@ -29,6 +29,7 @@ constexpr Kind kKinds[] = {
     HOSTQ_KIND(create_account, kCreateAccount, PlanCreateAccount),
     HOSTQ_KIND(delete_account, kDeleteAccount, PlanDeleteAccount),
     HOSTQ_KIND(mount_share, kMountShare, PlanMountShare),
+    HOSTQ_KIND(ping, kPing, PlanPing),
     HOSTQ_KIND(preflight, kPreflight, PlanPreflight),
     HOSTQ_KIND(remove_account_address, kRemoveAccountAddress, PlanRemoveAccountAddress),
     HOSTQ_KIND(resync_account, kResyncAccount, PlanResyncAccount),

@@ -28,6 +28,7 @@ Plan PlanUnbindAddress(const v1::UnbindAddress& work, const Roles& roles, const 
 Plan PlanSetBalancing(const v1::SetBalancing& work, const Roles& roles, const Policy& policy);
 Plan PlanSetExports(const v1::SetExports& work, const Roles& roles, const Policy& policy);
 Plan PlanPreflight(const v1::Preflight& work, const Roles& roles, const Policy& policy);
+Plan PlanPing(const v1::Ping& work, const Roles& roles, const Policy& policy);
 Plan PlanResyncNode(const v1::ResyncNode& work, const Roles& roles, const Policy& policy);
 
 }  // namespace hostq::agent

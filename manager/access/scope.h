@@ -17,7 +17,7 @@ enum class Verb {
   kRead,     // get, list, watch, explain
   kSubmit,   // new commands
   kAct,      // retry, skip, cancel
-  kOperate,  // pause and resume, preflights
+  kOperate,  // pause and resume, preflights, pings
   kAdmin,    // everything an administrator may, except what is for the local socket only
 };
 absl::string_view NameOf(Verb verb);

@@ -171,8 +171,9 @@ absl::StatusOr<PlannedCommand> PlanFor(const Caller& caller, const v1::CommandSp
   const bool creates = spec.kind_case() == v1::CommandSpec::kCreateAccount;
   subject.account_key = creates ? caller.key_id : KeyOfAccount(cluster, subject.account);
   Verb verb = Verb::kSubmit;
-  if (spec.kind_case() == v1::CommandSpec::kPreflight && HasVerb(rights, Verb::kOperate) &&
-      !AllowsSomewhere(rights, verb, subject)) {
+  const bool looks =
+      spec.kind_case() == v1::CommandSpec::kPreflight || spec.kind_case() == v1::CommandSpec::kPing;
+  if (looks && HasVerb(rights, Verb::kOperate) && !AllowsSomewhere(rights, verb, subject)) {
     verb = Verb::kOperate;
   }
   HOSTQ_RETURN_IF_ERROR(CheckBeforePlan(caller, verb, subject, creates));

@@ -155,6 +155,17 @@ absl::StatusOr<int> Preflight(Tool& tool, const NodeOptions& options) {
   return exit_code;
 }
 
+struct PingOptions {
+  int64_t size = 0;
+  SubmitOptions submit;
+};
+
+absl::StatusOr<int> Ping(Tool& tool, const PingOptions& options) {
+  v1::CommandSpec spec;
+  spec.mutable_ping()->set_payload(std::string(static_cast<size_t>(options.size), 'p'));
+  return Submit(tool, options.submit, spec);
+}
+
 int PrintState(Tool& tool, const v1::Node& node, absl::string_view text) {
   if (tool.document()) {
     tool.PrintDocument(node);
@@ -406,6 +417,16 @@ void AddNodeCommands(CLI::App& root, Tool& tool) {
   AddWaitOptions(preflight, options->submit.wait);
   AddText(preflight, "--request-id", options->submit.request_id, "ID",
           "submitted again with the same id, the command is not made twice");
+
+  const auto ping = std::make_shared<PingOptions>();
+  ping->submit.wait.wait = true;
+  ping->submit.wait.timeout = absl::Seconds(10);
+  CLI::App& leaf = AddLeaf(group, "ping", "see whether commands get to nodes and back",
+                           "hostq node ping\nhostq node ping web1 web2 --size 64KiB");
+  leaf.add_option("NAMES", ping->submit.nodes, "the nodes; without a name all that have joined");
+  AddSize(leaf, "--size", ping->size, "bytes that go along, at most 1MiB");
+  AddSpan(leaf, "--timeout", ping->submit.wait.timeout, "how long to wait: 10s (the default)");
+  OnRun(leaf, tool, ping, Ping);
 
   AddNodeResync(group, tool);
 

@@ -419,6 +419,8 @@ class Cluster final : public Resources {
   void ExportsFinished(const Command& command, ChangeSet& changes);
 
   // plan_node.cc
+  // Those named, or all that have joined.
+  absl::StatusOr<std::vector<std::string>> AnyNodes(absl::Span<const std::string> nodes) const;
   absl::StatusOr<PlannedCommand> PlanPreflight(absl::Span<const std::string> nodes) const;
   PlannedCommand PreflightOn(const std::vector<std::string>& nodes) const;
   agent::v1::Preflight PreflightWork() const;
@@ -428,6 +430,8 @@ class Cluster final : public Resources {
                                                    absl::Span<const std::string> nodes);
   PlannedCommand ResyncAccountOn(const storage::v1::Account& row, std::vector<PlannedTask> tasks,
                                  bool apply) const;
+  absl::StatusOr<PlannedCommand> PlanPing(const v1::Ping& request,
+                                          absl::Span<const std::string> nodes);
   absl::StatusOr<PlannedCommand> PlanResyncNode(const v1::ResyncNode& request);
   PlannedCommand ResyncNodeOf(const std::string& node, bool apply);
   // For a node that has joined: a command of the manager's own, if there is anything to bring.
@@ -476,6 +480,7 @@ class Cluster final : public Resources {
 
   // While a plan is tried: rows as they were, the latest change last. Otherwise null.
   std::vector<ResourceChange>* before_ = nullptr;
+  uint64_t pings_ = 0;  // planned since the start: names their keys
 };
 
 // PERMISSION_DENIED (NODE_BANNED).

@@ -45,6 +45,7 @@ bool TakesNodes(v1::CommandSpec::KindCase kind) {
     case v1::CommandSpec::kBindAddress:
     case v1::CommandSpec::kUnbindAddress:
     case v1::CommandSpec::kPreflight:
+    case v1::CommandSpec::kPing:
     case v1::CommandSpec::kResyncAccount:
       return true;
     default:
@@ -61,6 +62,7 @@ RetryRules RetryRulesOf(v1::CommandSpec::KindCase kind) {
       // File servers come back in minutes, and what keeps a share busy ends by itself.
       rules.backoff.initial = absl::Seconds(5);
       break;
+    case v1::CommandSpec::kPing:
     case v1::CommandSpec::kPreflight:
       // It finds out and changes nothing: soon tried again, or never.
       rules.backoff.cap = absl::Seconds(30);
@@ -118,6 +120,8 @@ absl::StatusOr<PlannedCommand> Cluster::Plan(const v1::CommandSpec& spec,
       return PlanUnbindAddress(spec.unbind_address(), nodes);
     case v1::CommandSpec::kPreflight:
       return PlanPreflight(nodes);
+    case v1::CommandSpec::kPing:
+      return PlanPing(spec.ping(), nodes);
     case v1::CommandSpec::kSetBalancing:
       return PlanSetBalancing(spec.set_balancing());
     case v1::CommandSpec::kSetExports:

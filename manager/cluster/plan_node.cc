@@ -4,8 +4,15 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
 #include "manager/cluster/draft.h"
+#include "manager/cluster/validate.h"
 
 namespace hostq::manager {
+namespace {
+
+constexpr size_t kMaxPingPayload = 1 << 20;
+
+}  // namespace
+
 PlannedCommand Cluster::PreflightOn(const std::vector<std::string>& nodes) const {
   Draft draft;
   draft.resource_key = "node/preflight";
@@ -37,22 +44,43 @@ agent::v1::Preflight Cluster::PreflightWork() const {
   return work;
 }
 
-absl::StatusOr<PlannedCommand> Cluster::PlanPreflight(absl::Span<const std::string> nodes) const {
-  std::vector<std::string> targets;
-  if (nodes.empty()) {
-    for (const auto& [name, node] : nodes_) {
-      if (HasJoined(node) && !node.draining()) targets.push_back(name);
-    }
-    if (targets.empty()) {
-      return NoTargets("no node that has joined takes work",
-                       "hostq node add NAME --role ROLE --address ADDRESS, and run what it prints "
-                       "on the node");
-    }
-  } else {
-    HOSTQ_ASSIGN_OR_RETURN(targets, NamedNodes(nodes, {v1::Node::APP, v1::Node::STORAGE,
-                                                       v1::Node::BALANCER, v1::Node::DATABASE}));
+absl::StatusOr<std::vector<std::string>> Cluster::AnyNodes(
+    absl::Span<const std::string> nodes) const {
+  if (!nodes.empty()) {
+    return NamedNodes(nodes,
+                      {v1::Node::APP, v1::Node::STORAGE, v1::Node::BALANCER, v1::Node::DATABASE});
   }
+  std::vector<std::string> joined;
+  for (const auto& [name, node] : nodes_) {
+    if (HasJoined(node) && !node.draining()) joined.push_back(name);
+  }
+  if (!joined.empty()) return joined;
+  return NoTargets("no node that has joined takes work",
+                   "hostq node add NAME --role ROLE --address ADDRESS, and run what it prints "
+                   "on the node");
+}
+
+absl::StatusOr<PlannedCommand> Cluster::PlanPreflight(absl::Span<const std::string> nodes) const {
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> targets, AnyNodes(nodes));
   return PreflightOn(targets);
+}
+
+absl::StatusOr<PlannedCommand> Cluster::PlanPing(const v1::Ping& request,
+                                                 absl::Span<const std::string> nodes) {
+  if (request.payload().size() > kMaxPingPayload) {
+    return InvalidField(
+        Reason::kInvalidArgument, "spec.ping.payload",
+        absl::StrCat(request.payload().size(), " bytes; wanted: at most ", kMaxPingPayload));
+  }
+  Draft draft;
+  HOSTQ_ASSIGN_OR_RETURN(const std::vector<std::string> targets, AnyNodes(nodes));
+  draft.tasks = InOneStage(targets);
+  // Each on a key of its own: they are not kept in order.
+  draft.resource_key = absl::StrCat("ping/", ++pings_);
+  *draft.spec.mutable_ping() = request;
+  draft.work.mutable_ping()->set_payload(request.payload());
+  draft.needs_ready = false;
+  return Finish(std::move(draft));
 }
 
 std::optional<PlannedCommand> Cluster::NodeConnected(const NodeState& node) {

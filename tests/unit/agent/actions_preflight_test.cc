@@ -46,6 +46,18 @@ TEST_F(PreflightTest, HealthyNodesPassAndNothingIsChanged) {
   }
 }
 
+TEST_F(PreflightTest, APingChangesNothingAnywhere) {
+  v1::Work ping;
+  ping.mutable_ping()->set_payload("abc");
+  for (const Roles& roles : {kApp, kStorage, kBoth}) {
+    const Outcome outcome = RunWork(ping, roles, app);
+    EXPECT_EQ(outcome.reason, Reason::kNone);
+    EXPECT_THAT(outcome.order, ElementsAre("ping"));
+    EXPECT_FALSE(outcome.changed);
+  }
+  EXPECT_THAT(app.changes, testing::IsEmpty());
+}
+
 TEST_F(PreflightTest, EveryStepIsIndependent) {
   const auto steps = PlanSteps(work, kBoth, {});
   ASSERT_TRUE(steps.ok());

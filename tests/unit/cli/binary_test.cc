@@ -117,6 +117,7 @@ TEST_F(BinaryTest, EveryKindIsSubmitted) {
        "set_balancing { ports: 443 ports: 80 scheduler: \"rr\" persistence_seconds: 0 "
        "forwarding: TUNNEL }"},
       {"balancer weight web1 3", "set_balancing { weights { node: \"web1\" weight: 3 } }"},
+      {"node ping web1 --size 3", "ping { payload: \"ppp\" }"},
       {"node preflight web1", "preflight { }"},
   };
   for (const auto& row : kRows) {

@@ -97,6 +97,8 @@ TEST_F(TreeTest, GoodLinesAreTaken) {
            "node add lb1 --role balancer --address 10.0.0.1 --second-address 2001:db8::1",
            "node rejoin web1 --token-ttl 1h",
            "node preflight web1 --wait",
+           "node ping",
+           "node ping web1 web2 --size 64KiB --timeout 5s",
            "node pause web1 --note why",
            "node resume web1",
            "node remove web1 --force",

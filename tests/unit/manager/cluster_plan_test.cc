@@ -124,6 +124,19 @@ TEST_F(ClusterPlanTest, ResyncTakesNodesAndChangesNoRow) {
   EXPECT_EQ(named->tasks.size(), 1u);
 }
 
+TEST_F(ClusterPlanTest, PingsAreNotKeptInOrderAndWaitForNoPreflight) {
+  const auto first = Plan("ping { payload: 'abc' }", {"web1", "web2"});
+  const auto second = Plan("ping {}", {"web1"});
+  ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
+  EXPECT_NE(first->resource_key, second->resource_key);
+  EXPECT_EQ(first->tasks.size(), 2u);
+  EXPECT_FALSE(first->needs_ready);
+  EXPECT_EQ(Work("ping { payload: 'abc' }").ping().payload(), "abc");
+  v1::CommandSpec large;
+  large.mutable_ping()->set_payload(std::string((1 << 20) + 1, 'x'));
+  EXPECT_EQ(CodeOf(Plan(large).status()), "INVALID_ARGUMENT INVALID_ARGUMENT");
+}
+
 TEST_F(ClusterPlanTest, DeletionEndsAtTheStorageNodes) {
   Example();
   EXPECT_EQ(SummaryOf("delete_account { domain: 'example.com' }"),
