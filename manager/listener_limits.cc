@@ -76,9 +76,11 @@ ListenerLimits OfApi(const ManagerConfig::Limits& config) {
   return limits;
 }
 
-ListenerLimits OfSocket() {
+ListenerLimits OfSocket(const ManagerConfig::Limits& config) {
   ListenerLimits limits;
   limits.server.streams = 100;
+  limits.calls.per_second = 2.0 * static_cast<double>(config.requests_per_second);
+  limits.calls.burst = 2 * limits.calls.per_second;
   // gRPC's timeout of handshakes does not count here: connections are handed to it (Server).
   limits.server.idle = absl::Seconds(10);
   limits.server.memory = 256 * kMiB;
@@ -114,7 +116,7 @@ ListenerLimits LimitsOf(Listener listener, bool remote, const ManagerConfig::Lim
     case Listener::kHealth:
       break;
   }
-  return remote ? OfApi(config) : OfSocket();
+  return remote ? OfApi(config) : OfSocket(config);
 }
 
 }  // namespace hostq::manager

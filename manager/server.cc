@@ -524,17 +524,17 @@ absl::Status Server::StartListener(Listener listener, const std::string& address
   lookers.push_back(
       std::make_unique<CallMeter>(metrics_->calls(), metrics_->refusals(), SystemClock()));
   // Without an address: connections are handed to it (ListenLocally).
+  CallGuard::End end = SocketAcceptor::EndConnection;
   if (remote) {
     HOSTQ_ASSIGN_OR_RETURN(const HostPort at, SplitHostPort(address));
     HOSTQ_ASSIGN_OR_RETURN(acceptor,
                            TcpAcceptor::Listen(at.host, at.port, limits.acceptor, SystemClock()));
-    lookers.push_back(std::make_unique<CallGuard>(
-        limits.calls, SystemClock(),
-        [to = acceptor.get()](const std::string& peer) { to->EndConnection(peer); }));
+    end = [to = acceptor.get()](const std::string& peer) { to->EndConnection(peer); };
     entry = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         std::move(credentials));
   }
+  lookers.push_back(std::make_unique<CallGuard>(limits.calls, SystemClock(), std::move(end)));
   builder.experimental().SetInterceptorCreators(std::move(lookers));
   for (const auto& [name, service] : services) {
     HOSTQ_CHECK(MayServe(listener, name));

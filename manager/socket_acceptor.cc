@@ -16,7 +16,9 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/error.h"
 #include "common/log/log.h"
 
@@ -101,6 +103,17 @@ SocketAcceptor::~SocketAcceptor() {
   if (!answered && lstat(path_.c_str(), &there) == 0 && S_ISSOCK(there.st_mode)) {
     unlink(path_.c_str());
   }
+}
+
+void SocketAcceptor::EndConnection(const std::string& grpc_peer) {
+  int connection = -1;
+  absl::string_view number = grpc_peer;
+  if (!absl::ConsumePrefix(&number, "fd:") || !absl::SimpleAtoi(number, &connection)) return;
+  // It may have been closed since; its number is another connection's only after long (Renumber).
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  const bool there = getsockopt(connection, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0;
+  if (there && domain == AF_UNIX) shutdown(connection, SHUT_RDWR);
 }
 
 void SocketAcceptor::Loop() {

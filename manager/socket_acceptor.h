@@ -22,6 +22,8 @@ class SocketAcceptor {
   static absl::StatusOr<std::unique_ptr<SocketAcceptor>> Listen(const std::string& path,
                                                                 SocketPeers& peers,
                                                                 std::function<void(int)> accepted);
+  // Ends the connection that gRPC calls "fd:17", if it is one of a Unix socket. Any thread.
+  static void EndConnection(const std::string& grpc_peer);
   // Accepts no more, and removes the socket if it is still this one. Connections go on.
   ~SocketAcceptor();
   SocketAcceptor(const SocketAcceptor&) = delete;

@@ -30,6 +30,8 @@ void Mailbox::Post(TransportEvent event) {
   {
     MutexLock lock(mutex_);
     events_.push_back(std::move(event));
+    // Whoever takes the first takes this one, too.
+    if (events_.size() > 1) return;
   }
   const uint64_t one = 1;
   (void)!write(fd_, &one, sizeof(one));  // fails only when it is readable already

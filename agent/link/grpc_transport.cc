@@ -17,6 +17,8 @@ namespace {
 
 // The check for why there is no connection holds up one of gRPC's threads, and the next try.
 constexpr absl::Duration kCheckTimeout = absl::Seconds(3);
+// Of messages written as one: the largest that either side takes is four times that.
+constexpr size_t kMaxBatchBytes = 1 << 20;
 
 }  // namespace
 
@@ -54,16 +56,14 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
   }
 
   void Send(v1::AgentMessage message) {
-    const v1::AgentMessage* first = nullptr;
     {
       MutexLock lock(mutex_);
       if (closed_) return;
       outgoing_.push_back(std::move(message));
       if (writing_) return;
-      writing_ = true;
-      first = &outgoing_.front();
+      TakeNext();
     }
-    StartWrite(first);
+    StartWrite(&written_);
   }
 
   void Close() {
@@ -74,22 +74,33 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
   void OnReadDone(bool ok) override {
     if (!ok) return Finish();
     heard_ = true;
-    sink_({connection_, std::exchange(incoming_, {})});
+    if (incoming_.has_batch()) {
+      for (v1::ManagerMessage& message : *incoming_.mutable_batch()->mutable_messages()) {
+        if (!message.has_batch()) sink_({connection_, std::move(message)});
+      }
+      incoming_.Clear();
+    } else {
+      if (incoming_.has_welcome()) {
+        const MutexLock lock(mutex_);
+        batches_ = incoming_.welcome().batches();
+      }
+      sink_({connection_, std::exchange(incoming_, {})});
+    }
     StartRead(&incoming_);
   }
 
   void OnWriteDone(bool ok) override {
-    const v1::AgentMessage* next = nullptr;
+    bool more = false;
     bool release = false;
     {
       MutexLock lock(mutex_);
-      outgoing_.pop_front();
       closed_ = closed_ || !ok;
-      writing_ = !closed_ && !outgoing_.empty();
-      if (writing_) next = &outgoing_.front();
+      writing_ = false;
+      more = !closed_ && !outgoing_.empty();
+      if (more) TakeNext();
       if (closed_) release = !std::exchange(released_, true);
     }
-    if (next != nullptr) StartWrite(next);
+    if (more) StartWrite(&written_);
     if (release) RemoveHold();
   }
 
@@ -110,6 +121,24 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
         CheckTls(identity_->manager_address, {identity_->certificate_pem, identity_->key_pem},
                  identity_->ca_pem, kCheckTimeout);
     return absl::IsUnauthenticated(found) ? found : status;
+  }
+
+  // The next message to be written, or all that wait if the manager takes that.
+  void TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    writing_ = true;
+    written_ = std::move(outgoing_.front());
+    outgoing_.pop_front();
+    if (!batches_ || outgoing_.empty()) return;
+    v1::AgentMessage batch;
+    size_t bytes = written_.ByteSizeLong();
+    *batch.mutable_batch()->add_messages() = std::move(written_);
+    while (!outgoing_.empty()) {
+      bytes += outgoing_.front().ByteSizeLong();
+      if (bytes > kMaxBatchBytes) break;
+      *batch.mutable_batch()->add_messages() = std::move(outgoing_.front());
+      outgoing_.pop_front();
+    }
+    written_ = std::move(batch);
   }
 
   // No more writes. The hold goes when none is under way.
@@ -133,6 +162,8 @@ class SessionStream final : public grpc::ClientBidiReactor<v1::AgentMessage, v1:
   bool heard_ = false;  // in gRPC's reactions only, one at a time
   Mutex mutex_;
   std::deque<v1::AgentMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
+  v1::AgentMessage written_;  // belongs to gRPC while `writing_`
+  bool batches_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool released_ ABSL_GUARDED_BY(mutex_) = false;

@@ -195,6 +195,7 @@ v1::AgentMessage SessionLogic::MakeHello() const {
   hello.set_boot_id(options_.boot_id);
   hello.set_process_id(options_.process_id);
   hello.set_max_epoch(max_epoch_);
+  hello.set_batches(true);
   for (const std::string& pin : trusts_) hello.add_trusts(pin);
   for (const auto& [task_id, accepted] : in_flight_) {
     v1::InFlight& entry = *hello.add_in_flight();
@@ -236,6 +237,7 @@ void SessionLogic::OnMessage(uint64_t connection, const v1::ManagerMessage& mess
       return;
     case v1::ManagerMessage::kHeartbeat:
       return;
+    case v1::ManagerMessage::kBatch:  // the transport takes them apart: one within another
     case v1::ManagerMessage::MESSAGE_NOT_SET:
       LogWarning("a message of a kind that this agent does not know was ignored");
       return;

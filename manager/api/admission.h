@@ -69,6 +69,10 @@ class CallAdmission {
   // RESOURCE_EXHAUSTED (RATE_LIMITED).
   absl::StatusOr<Caller> Admit(grpc::CallbackServerContext& context, absl::string_view method);
 
+  // That it is let in once more, for what counts as several calls. Errors: RESOURCE_EXHAUSTED
+  // (RATE_LIMITED).
+  absl::Status Spend(const Caller& caller);
+
   // Who it is that signs in (`act` is what the audit calls it); what it may do is not looked at.
   // Errors: as Admit, but OUT_OF_SCOPE.
   absl::StatusOr<Caller> Recognize(const Shown& shown, absl::string_view act,
@@ -88,7 +92,6 @@ class CallAdmission {
   void Deny(const Caller& caller, const absl::Status& status);
   absl::Status IdentifyKey(const SecretString& text, Caller& caller);
   absl::Status Authorize(const Caller& caller) const;
-  absl::Status Spend(const Caller& caller);
   // What the caller is told: `status`, or, if too many come from there, to wait.
   absl::Status CountFailure(const Caller& caller, const KeyRing::Failure& failure,
                             const absl::Status& status);

@@ -46,6 +46,8 @@ constexpr MethodRule kRules[] = {
     {"hostq.v1.CommandService.CancelCommand", kAdministration, Verb::kAct, Reach::kPart},
     {"hostq.v1.CommandService.CreateCommand", kAdministration, Verb::kSubmit, Reach::kPart, false,
      Rate::kCaller, /*other_verb=*/Verb::kOperate},
+    {"hostq.v1.CommandService.CreateCommands", kAdministration, Verb::kSubmit, Reach::kPart, false,
+     Rate::kCaller, /*other_verb=*/Verb::kOperate},
     {"hostq.v1.CommandService.ExplainCommand", kAdministration, Verb::kRead, Reach::kPart},
     {"hostq.v1.CommandService.GetCommand", kAdministration, Verb::kRead, Reach::kPart},
     {"hostq.v1.CommandService.ListCommands", kAdministration, Verb::kRead, Reach::kPart},

@@ -1,5 +1,6 @@
 #include "manager/api/call_guard.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "common/base/error.h"
@@ -9,6 +10,7 @@
 namespace hostq::manager {
 
 std::string PeerAddressAndPort(absl::string_view grpc_peer) {
+  if (absl::StartsWith(grpc_peer, "fd:")) return std::string(grpc_peer);
   if (!absl::ConsumePrefix(&grpc_peer, "ipv4:") && !absl::ConsumePrefix(&grpc_peer, "ipv6:")) {
     return "";
   }

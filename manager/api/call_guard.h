@@ -15,8 +15,8 @@ namespace hostq::manager {
 // and costs as much as another). Looks at every call of a listener, changes none.
 class CallGuard final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
-  // `end` is called with "ADDRESS:PORT" of a peer that is over `rate`; on any thread. `clock` must
-  // outlive it.
+  // `end` is called with what PeerAddressAndPort calls a peer that is over `rate`; on any thread.
+  // `clock` must outlive it.
   using End = std::function<void(const std::string& peer)>;
   CallGuard(const RateLimiter::Options& rate, Clock& clock, End end)
       : limiter_(rate), clock_(clock), end_(std::move(end)) {}
@@ -33,7 +33,8 @@ class CallGuard final : public grpc::experimental::ServerInterceptorFactoryInter
 };
 
 // "ADDRESS:PORT" of "ipv4:192.0.2.1:4711", "[ADDRESS]:PORT" of "ipv6:%5B2001:db8::1%5D:4711" and
-// "ipv6:%5Bfe80::1%252%5D:4711"; empty if it is neither.
+// "ipv6:%5Bfe80::1%252%5D:4711"; "fd:17", a connection of the local socket, as it is; empty if
+// it is none of these.
 std::string PeerAddressAndPort(absl::string_view grpc_peer);
 
 }  // namespace hostq::manager

@@ -16,8 +16,6 @@
 #include "common/base/error.h"
 #include "common/base/id.h"
 #include "common/base/text.h"
-#include "common/base/trace_context.h"
-#include "common/log/log.h"
 #include "manager/api/all_findings.h"
 #include "manager/api/convert.h"
 #include "manager/api/key_scope.h"
@@ -96,18 +94,6 @@ absl::StatusOr<CommandQuery> QueryOf(const v1::ListCommandsRequest& request) {
   return query;
 }
 
-// Brings the call, the command and the trace together.
-void LogSubmitted(const Caller& caller, const Submitted& submitted) {
-  const Command& command = submitted.command;
-  const auto span = SpanWithin(command.traceparent, absl::StrCat("command/", FormatId(command.id)));
-  LogInfo("command submitted", {{"command", FormatId(command.id)},
-                                {"request_id", caller.request_id},
-                                {"actor", caller.actor},
-                                {"source", caller.source},
-                                {"repeated", submitted.repeated},
-                                {"trace_id", span ? span->trace_id : ""}});
-}
-
 // A command that is none has no id.
 void SetTried(const Engine::Tried& tried, v1::CreateCommandResponse& response) {
   v1::Command& command = *response.mutable_command();
@@ -123,6 +109,30 @@ void SetTried(const Engine::Tried& tried, v1::CreateCommandResponse& response) {
 
 }  // namespace
 
+Submission CommandService::SubmissionOf(const v1::CreateCommandRequest& request,
+                                        const Caller& caller) const {
+  Submission submission;
+  submission.origin = caller.On("");
+  submission.request_id = request.request_id();
+  submission.request = ContentOf(request);
+  SetRules(request, submission);
+  submission.max_unfinished = caller.max_unfinished;
+  // A key of before with the same name was another one.
+  submission.unfinished_since = caller.rights->create_time;
+  // Each key has request ids of its own; no caller can use a blank.
+  if (!caller.key_id.empty() && !request.request_id().empty()) {
+    submission.request_id = absl::StrCat(caller.key_id, " ", request.request_id());
+  }
+  submission.plan = [this, &request, caller](const Now& now) -> absl::StatusOr<PlannedCommand> {
+    if (request.has_not_after() && TimeFromProto(request.not_after()) <= now.wall) {
+      return InvalidField(Reason::kInvalidArgument, "not_after", "has already passed");
+    }
+    const std::vector<std::string> nodes(request.nodes().begin(), request.nodes().end());
+    return PlanFor(caller, request.spec(), nodes, request.validate_only(), now, backend_.cluster);
+  };
+  return submission;
+}
+
 grpc::ServerUnaryReactor* CommandService::CreateCommand(grpc::CallbackServerContext* context,
                                                         const v1::CreateCommandRequest* request,
                                                         v1::CreateCommandResponse* response) {
@@ -132,28 +142,8 @@ grpc::ServerUnaryReactor* CommandService::CreateCommand(grpc::CallbackServerCont
       Admit(backend_, *context, "hostq.v1.CommandService.CreateCommand", done);
   if (!caller) return reactor;
   if (absl::Status status = CheckRequest(*request); !status.ok()) return done(status), reactor;
-  Submission submission;
-  submission.origin = caller->On("");
-  submission.request_id = request->request_id();
-  submission.request = ContentOf(*request);
-  SetRules(*request, submission);
-  const bool only_try = request->validate_only();
-  submission.max_unfinished = caller->max_unfinished;
-  // A key of before with the same name was another one.
-  submission.unfinished_since = caller->rights->create_time;
-  // Each key has request ids of its own; no caller can use a blank.
-  if (!caller->key_id.empty() && !request->request_id().empty()) {
-    submission.request_id = absl::StrCat(caller->key_id, " ", request->request_id());
-  }
-  submission.plan = [this, request, only_try,
-                     caller = *caller](const Now& now) -> absl::StatusOr<PlannedCommand> {
-    if (request->has_not_after() && TimeFromProto(request->not_after()) <= now.wall) {
-      return InvalidField(Reason::kInvalidArgument, "not_after", "has already passed");
-    }
-    const std::vector<std::string> nodes(request->nodes().begin(), request->nodes().end());
-    return PlanFor(caller, request->spec(), nodes, only_try, now, backend_.cluster);
-  };
-  if (only_try) {
+  Submission submission = SubmissionOf(*request, *caller);
+  if (request->validate_only()) {
     backend_.engine.Try(std::move(submission), [this, caller = *caller, done, response](
                                                    const absl::StatusOr<Engine::Tried>& tried) {
       if (ReasonOf(tried.status()) == Reason::kOutOfScope) {

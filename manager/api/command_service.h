@@ -41,6 +41,9 @@ class CommandService final : public v1::CommandService::CallbackService {
                                          const v1::ListFindingsRequest* request,
                                          v1::ListFindingsResponse* response) override;
   // command_service_many.cc: those about more than one command.
+  grpc::ServerUnaryReactor* CreateCommands(grpc::CallbackServerContext* context,
+                                           const v1::CreateCommandsRequest* request,
+                                           v1::CreateCommandsResponse* response) override;
   grpc::ServerUnaryReactor* RetryTasks(grpc::CallbackServerContext* context,
                                        const v1::RetryTasksRequest* request,
                                        v1::RetryTasksResponse* response) override;
@@ -60,6 +63,8 @@ class CommandService final : public v1::CommandService::CallbackService {
  private:
   using LiveQueue = hostq::manager::Queue;
 
+  // `request` was checked, and outlives it.
+  Submission SubmissionOf(const v1::CreateCommandRequest& request, const Caller& caller) const;
   // The command as the engine has it or, if it has finished, as the store has it; `found` is called
   // on a worker.
   void Find(CommandId id, Done done, std::function<void(const Command&)> found);

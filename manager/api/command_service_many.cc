@@ -9,9 +9,23 @@
 #include "manager/api/convert.h"
 #include "manager/api/key_scope.h"
 #include "manager/api/page_token.h"
+#include "manager/api/submission.h"
 
 namespace hostq::manager {
 namespace {
+
+constexpr int kMaxCreated = 1000;  // by one call
+
+void SetOutcome(const absl::StatusOr<Submitted>& submitted,
+                v1::CreateCommandsResponse::Outcome& out) {
+  if (submitted.ok()) {
+    out.set_id(FormatId(submitted->command.id));
+    out.set_repeated(submitted->repeated);
+    return;
+  }
+  out.set_reason(static_cast<v1::Reason::Code>(ReasonOf(submitted.status())));
+  out.set_message(std::string(submitted.status().message()));
+}
 
 // Of a request or a Pause: its `what`.
 template <typename Message>
@@ -119,6 +133,50 @@ grpc::ServerUnaryReactor* CommandService::RetryTasks(grpc::CallbackServerContext
                                   response->set_remaining(retried->remaining);
                                   done(absl::OkStatus());
                                 });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* CommandService::CreateCommands(grpc::CallbackServerContext* context,
+                                                         const v1::CreateCommandsRequest* request,
+                                                         v1::CreateCommandsResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const Done done = DoneOf(reactor);
+  const std::optional<Caller> caller =
+      Admit(backend_, *context, "hostq.v1.CommandService.CreateCommands", done);
+  if (!caller) return reactor;
+  if (request->requests().empty() || request->requests_size() > kMaxCreated) {
+    done(InvalidField(
+        Reason::kInvalidArgument, "requests",
+        absl::StrCat(request->requests_size(), " of them; wanted: 1 to ", kMaxCreated)));
+    return reactor;
+  }
+  std::vector<Submission> submissions;
+  std::vector<v1::CreateCommandsResponse::Outcome*> outcomes;  // of the submissions
+  for (const v1::CreateCommandRequest& one : request->requests()) {
+    v1::CreateCommandsResponse::Outcome& outcome = *response->add_outcomes();
+    absl::Status status = CheckRequest(one);
+    if (status.ok() && one.validate_only()) {
+      status = InvalidField(Reason::kInvalidArgument, "validate_only", "is for one request alone");
+    }
+    // The first has been counted with the call.
+    if (status.ok() && response->outcomes_size() > 1) status = backend_.admission.Spend(*caller);
+    if (!status.ok()) {
+      SetOutcome(status, outcome);
+      continue;
+    }
+    submissions.push_back(SubmissionOf(one, *caller));
+    outcomes.push_back(&outcome);
+  }
+  if (submissions.empty()) return done(absl::OkStatus()), reactor;
+  backend_.engine.SubmitMany(std::move(submissions),
+                             [caller = *caller, outcomes = std::move(outcomes),
+                              done](const std::vector<absl::StatusOr<Submitted>>& submitted) {
+                               for (size_t i = 0; i < submitted.size(); ++i) {
+                                 if (submitted[i].ok()) LogSubmitted(caller, *submitted[i]);
+                                 SetOutcome(submitted[i], *outcomes[i]);
+                               }
+                               done(absl::OkStatus());
+                             });
   return reactor;
 }
 

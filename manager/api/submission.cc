@@ -7,6 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/error.h"
+#include "common/base/id.h"
+#include "common/base/trace_context.h"
+#include "common/log/log.h"
 #include "manager/api/convert.h"
 
 namespace hostq::manager {
@@ -122,6 +125,17 @@ void SetRules(const v1::CreateCommandRequest& request, Submission& submission) {
       rules.backoff.initial = std::min(rules.backoff.initial, rules.backoff.cap);
     }
   };
+}
+
+void LogSubmitted(const Caller& caller, const Submitted& submitted) {
+  const Command& command = submitted.command;
+  const auto span = SpanWithin(command.traceparent, absl::StrCat("command/", FormatId(command.id)));
+  LogInfo("command submitted", {{"command", FormatId(command.id)},
+                                {"request_id", caller.request_id},
+                                {"actor", caller.actor},
+                                {"source", caller.source},
+                                {"repeated", submitted.repeated},
+                                {"trace_id", span ? span->trace_id : ""}});
 }
 
 v1::RetryPolicy ToProto(const RetryRules& rules) {

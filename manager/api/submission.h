@@ -2,6 +2,7 @@
 
 #include "absl/status/status.h"
 #include "hostq/v1/command_service.pb.h"
+#include "manager/access/caller.h"
 #include "manager/engine/engine.h"
 
 namespace hostq::manager {
@@ -13,5 +14,8 @@ absl::Status CheckRules(const v1::CreateCommandRequest& request);
 void SetRules(const v1::CreateCommandRequest& request, Submission& submission);
 
 v1::RetryPolicy ToProto(const RetryRules& rules);
+
+// Brings the call, the command and the trace together, in the log.
+void LogSubmitted(const Caller& caller, const Submitted& submitted);
 
 }  // namespace hostq::manager

@@ -424,7 +424,7 @@ void AddNodeCommands(CLI::App& root, Tool& tool) {
   CLI::App& leaf = AddLeaf(group, "ping", "see whether commands get to nodes and back",
                            "hostq node ping\nhostq node ping web1 web2 --size 64KiB");
   leaf.add_option("NAMES", ping->submit.nodes, "the nodes; without a name all that have joined");
-  AddSize(leaf, "--size", ping->size, "bytes that go along, at most 1MiB");
+  AddSize(leaf, "--size", ping->size, "bytes that go along, at most 128KiB");
   AddSpan(leaf, "--timeout", ping->submit.wait.timeout, "how long to wait: 10s (the default)");
   OnRun(leaf, tool, ping, Ping);
 

@@ -64,7 +64,8 @@ void AddCommonOptions(CLI::App& root, Tool& tool) {
       "the API of a manager elsewhere, instead of its socket (or HOSTQ_MANAGER)")
       ->excludes("--socket");
   add("--identity", tool.remote.identity, "FILE",
-      "with --manager: who you are, as hostq administrator add made it (or HOSTQ_IDENTITY)");
+      "with --manager: the file that says who you are, made by an administrator (or "
+      "HOSTQ_IDENTITY)");
   add("--key-file", tool.remote.key, "FILE",
       "with --manager: an API key instead of an identity (or HOSTQ_KEY_FILE)");
   add("--ca-cert", tool.remote.ca, "FILE",

@@ -9,7 +9,7 @@
 namespace hostq::manager {
 namespace {
 
-constexpr size_t kMaxPingPayload = 1 << 20;
+constexpr size_t kMaxPingPayload = 128 << 10;
 
 }  // namespace
 

@@ -403,17 +403,22 @@ absl::StatusOr<Submitted> Engine::DoSubmit(const Submission& submission, const N
   return Submitted{*queue_->Find(Enqueue(std::move(plan), submission, now)), false};
 }
 
+absl::StatusOr<Submitted> Engine::SubmitOne(const Submission& submission, const Now& now) {
+  CrashPoint("manager.submission_received");
+  if (absl::Status status = failed(); !status.ok()) {
+    Record(submission.origin, status, now);
+    return status;
+  }
+  absl::StatusOr<Submitted> submitted = DoSubmit(submission, now);
+  RecordSubmission(submission.origin, submitted, now);
+  return submitted;
+}
+
 void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done) {
   // Here, and where the caller has it from.
   const size_t bytes = 2 * submission.request.size();
   auto handle = [this, submission = std::move(submission), done](const Now& now) {
-    CrashPoint("manager.submission_received");
-    if (absl::Status status = failed(); !status.ok()) {
-      Record(submission.origin, status, now);
-      return done(status);
-    }
-    absl::StatusOr<Submitted> submitted = DoSubmit(submission, now);
-    RecordSubmission(submission.origin, submitted, now);
+    absl::StatusOr<Submitted> submitted = SubmitOne(submission, now);
     if (!submitted.ok()) return done(submitted.status());
     // Of one that is repeated, the commit may be that of this very round.
     replies_.push_back([done, submitted = *std::move(submitted)](const absl::Status& status) {
@@ -421,6 +426,25 @@ void Engine::Submit(Submission submission, std::function<void(absl::StatusOr<Sub
     });
   };
   if (!Post(std::move(handle), true, bytes)) done(TooManyRequests());
+}
+
+void Engine::SubmitMany(std::vector<Submission> submissions, ManyCallback done) {
+  const size_t count = submissions.size();
+  size_t bytes = 0;
+  for (const Submission& submission : submissions) bytes += 2 * submission.request.size();
+  auto handle = [this, submissions = std::move(submissions), done](const Now& now) {
+    std::vector<absl::StatusOr<Submitted>> answers;
+    answers.reserve(submissions.size());
+    for (const Submission& submission : submissions) answers.push_back(SubmitOne(submission, now));
+    replies_.push_back([done, answers = std::move(answers)](const absl::Status& status) mutable {
+      for (auto& answer : answers) {
+        if (answer.ok() && !status.ok()) answer = status;
+      }
+      done(std::move(answers));
+    });
+  };
+  if (Post(std::move(handle), true, bytes)) return;
+  done(std::vector<absl::StatusOr<Submitted>>(count, TooManyRequests()));
 }
 
 absl::Status Engine::CheckUnfinished(const Submission& submission) const {

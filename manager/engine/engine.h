@@ -145,6 +145,9 @@ class Engine {
   // Errors: those of `plan`; ALREADY_EXISTS (REQUEST_ID_REUSED); RESOURCE_EXHAUSTED (QUEUE_FULL,
   // KEY_LIMIT_REACHED).
   void Submit(Submission submission, std::function<void(absl::StatusOr<Submitted>)> done);
+  // Each as if by a call of Submit, in one commit; an answer for each, in their order.
+  using ManyCallback = std::function<void(std::vector<absl::StatusOr<Submitted>>)>;
+  void SubmitMany(std::vector<Submission> submissions, ManyCallback done);
   // What Submit would make of it now (without an id), and what would stand in the way of each of
   // its tasks. `plan` must leave the desired state as it is. Errors: those of `plan`.
   struct Tried {
@@ -240,6 +243,8 @@ class Engine {
   void ReportUnaudited(const Changes& changes) const;
   absl::Status CheckUnfinished(const Submission& submission) const;
   absl::StatusOr<Submitted> DoSubmit(const Submission& submission, const Now& now);
+  // With its entry in the audit.
+  absl::StatusOr<Submitted> SubmitOne(const Submission& submission, const Now& now);
   absl::Status DoAct(CommandId id, const std::function<absl::Status(const Now&)>& act,
                      const Now& now);
   absl::StatusOr<std::optional<Command>> FindEarlier(const std::string& request_id);

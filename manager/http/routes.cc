@@ -19,6 +19,7 @@ namespace {
 // clang-format off
 constexpr Route kRoutes[] = {
     {"POST", "/v1/commands", "hostq.v1.CommandService.CreateCommand", "/v1/commands/{command.id}"},
+    {"POST", "/v1/commands:batch", "hostq.v1.CommandService.CreateCommands"},
     {"GET", "/v1/commands", "hostq.v1.CommandService.ListCommands"},
     {"GET", "/v1/commands/{id}", "hostq.v1.CommandService.GetCommand"},
     {"GET", "/v1/commands/{id}/findings", "hostq.v1.CommandService.ExplainCommand"},

@@ -1,5 +1,6 @@
 #include "manager/session/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,8 @@ constexpr size_t kFenceBytes = 2 << 20;
 constexpr int kMaxAcks = 1'000;
 // What a message costs beside its bytes.
 constexpr size_t kMessageOverhead = 64;
+// Of messages written as one; but one message may be larger.
+constexpr size_t kMaxBatchBytes = 1 << 20;
 constexpr int kSilentIntervals = 3;
 constexpr size_t kMaxPins = 16;
 
@@ -94,9 +97,7 @@ void Session::Flush() {
   {
     MutexLock lock(mutex_);
     if (state_ == State::kOpen && !write_under_way_ && !close_ && !outgoing_.empty()) {
-      writing_ = std::move(outgoing_.front());
-      outgoing_.pop_front();
-      outgoing_bytes_ -= writing_.ByteSizeLong() + kMessageOverhead;
+      TakeNext();
       more = !outgoing_.empty();
       write_under_way_ = go = true;
     }
@@ -105,6 +106,25 @@ void Session::Flush() {
   if (more) options.set_buffer_hint();
   if (go) StartWrite(&writing_, options);
   Leave();
+}
+
+void Session::TakeNext() {
+  size_t bytes = 0;
+  const auto take = [&] {
+    agent::v1::ManagerMessage message = std::move(outgoing_.front());
+    outgoing_.pop_front();
+    bytes += message.ByteSizeLong();
+    outgoing_bytes_ -= message.ByteSizeLong() + kMessageOverhead;
+    return message;
+  };
+  writing_ = take();
+  if (!batches_ || writing_.has_welcome() || outgoing_.empty()) return;
+  agent::v1::ManagerMessage batch;
+  *batch.mutable_batch()->add_messages() = std::move(writing_);
+  while (!outgoing_.empty() && bytes + outgoing_.front().ByteSizeLong() <= kMaxBatchBytes) {
+    *batch.mutable_batch()->add_messages() = take();
+  }
+  writing_ = std::move(batch);
 }
 
 void Session::Push(agent::v1::ManagerMessage message) {
@@ -317,7 +337,8 @@ void Session::OnReadDone(bool ok) {
     End(status);
   } else if (open) {
     unfenced_bytes_ += incoming_.ByteSizeLong();
-    if (++unfenced_messages_ < kFenceMessages && unfenced_bytes_ < kFenceBytes) {
+    unfenced_messages_ += std::max(incoming_.batch().messages_size(), 1);
+    if (unfenced_messages_ < kFenceMessages && unfenced_bytes_ < kFenceBytes) {
       Read();
     } else {
       unfenced_messages_ = 0;
@@ -333,6 +354,16 @@ absl::Status Session::Handle(const agent::v1::AgentMessage& message) {
   {
     MutexLock lock(mutex_);
     if (state_ == State::kOpen) session = session_;
+  }
+  if (session != 0 && message.has_batch()) {
+    for (const agent::v1::AgentMessage& one : message.batch().messages()) {
+      if (one.has_batch()) {
+        return MakeError(absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                         "a batch within a batch");
+      }
+      HOSTQ_RETURN_IF_ERROR(Handle(one));
+    }
+    return absl::OkStatus();
   }
   if (session != 0 && message.has_trusts()) {
     HandleTrusts(message.trusts().pins());
@@ -367,6 +398,7 @@ absl::Status Session::HandleHello(const agent::v1::Hello& hello) {
     state_ = State::kConnecting;
   }
   agent_version_ = facts.agent_version;
+  batches_ = hello.batches();
   HandleTrusts(hello.trusts());
   // A large one need not be kept for the stream's life. Not later: the engine's answer starts the
   // next read.
@@ -401,6 +433,7 @@ void Session::Connected(const absl::StatusOr<Welcomed>& welcomed) {
   agent::v1::Welcome& welcome = *message.mutable_welcome();
   welcome.set_cluster(options_.cluster);
   welcome.set_term(welcomed->term);
+  welcome.set_batches(true);
   *welcome.mutable_heartbeat_interval() =
       TimeUtil::MicrosecondsToDuration(absl::ToInt64Microseconds(options_.heartbeat_interval));
   for (const Lease& lease : welcomed->forget) *welcome.add_forget() = ToProto(lease);

@@ -89,6 +89,8 @@ class Session final
   void Read();
   void Queue(agent::v1::ManagerMessage message);
   void Push(agent::v1::ManagerMessage message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Into writing_: the next message, or all that wait if the agent takes that.
+  void TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void BeginClose(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TellEngine();
   // Not where it happens: the engine's thread does not wait for the log.
@@ -116,6 +118,7 @@ class Session final
   agent::v1::ManagerMessage writing_;
   // Set by the reader before the engine hears of the session; not changed afterwards.
   std::string agent_version_;
+  bool batches_ = false;
   // The reader's only.
   int unfenced_messages_ = 0;
   size_t unfenced_bytes_ = 0;

@@ -46,7 +46,7 @@ class Cluster:
             file.write(f'state_dir = "{self.dir}/state"\n[cluster]\nname = "bench"\nquorum_address = "127.0.0.1"\n'
                        f'[listen]\nagents = "127.0.0.1:{self.agents}"\nenrollment = "127.0.0.1:{self.enrollment}"\n'
                        f'api = "127.0.0.1:{self.api}"\nhttps = "127.0.0.1:{self.https}"\nadmin_socket = "{self.socket}"\n'
-                       '[log]\nlevel = "warning"\n'
+                       
                        '[limits]\nrequests_per_second = 1000000\nconnections = 20000\nconnections_per_address = 20000\n')
         run([LOAD, "certificates", "--directory", self.dir])
         run([f"{BIN}/hostq-manager", "init", "--config", self.config, "--ca-cert", f"{self.dir}/ca.pem", "--server-cert",

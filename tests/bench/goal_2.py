@@ -10,7 +10,7 @@ def measure(quick):
     count, seconds = (2, 3) if quick else (5, 8)
     with Cluster(64) as cluster, Redis() as redis:
         results = rounds(count, {
-            "hostq": lambda: cluster.load("--clients", 64, "--window", 16, "--max-unfinished", 2000, seconds=seconds),
+            "hostq": lambda: cluster.load("--clients", 64, "--batch", 16, "--max-unfinished", 2000, seconds=seconds),
             "Redis, single": lambda: redis.load("--consumers", 8, "--batch", 50, "--max-unfinished", 2000, seconds=seconds),
             "Redis, pipelined": lambda: redis.load("--consumers", 8, "--batch", 50, "--submitted", 16, "--max-unfinished", 2000,
                                                    seconds=seconds),

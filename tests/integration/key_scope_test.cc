@@ -191,6 +191,29 @@ TEST_F(KeyScopeTest, NodesLimitWhatIsSentAndShown) {
   EXPECT_EQ(ReasonOf(FromGrpc(web1.nodes->GetNode(&call, request, &node))), Reason::kUnknownNode);
 }
 
+// Each of many at once is looked at, and counted, as one of its own.
+TEST_F(KeyScopeTest, ManyAtOnceAreNoWayAroundLimits) {
+  v1::CreateKeyRequest wanted;
+  wanted.set_name("web1");
+  wanted.add_scopes("submit::web1");
+  wanted.set_requests_per_second(2);
+  ApiClient web1(manager_, MakeKey(manager_, wanted));
+  v1::CreateCommandsRequest request;
+  for (const char* node : {"web2", "web1", "web1", "web1", "web1", "web1"}) {
+    v1::CreateCommandRequest& one = *request.add_requests();
+    one.mutable_spec()->mutable_bind_address()->set_address("203.0.113.50");
+    one.add_nodes(node);
+  }
+  v1::CreateCommandsResponse response;
+  KeyCall call(web1.key);
+  ASSERT_TRUE(web1.commands->CreateCommands(&call, request, &response).ok());
+  ASSERT_EQ(response.outcomes_size(), 6);
+  EXPECT_EQ(response.outcomes(0).reason(), v1::Reason::OUT_OF_SCOPE);
+  EXPECT_FALSE(response.outcomes(1).id().empty());
+  // Twice the rate at once.
+  EXPECT_EQ(response.outcomes(5).reason(), v1::Reason::RATE_LIMITED);
+}
+
 TEST_F(KeyScopeTest, ActingOnANodeShowsNoOther) {
   TestAgent one(manager_, manager_.Join("web3", v1::Node::APP, "192.0.2.13"));
   TestAgent two(manager_, manager_.Join("web4", v1::Node::APP, "192.0.2.14"));

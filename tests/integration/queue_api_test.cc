@@ -76,6 +76,45 @@ TEST_F(QueueApiTest, RulesOfDeliveryAreKept) {
   EXPECT_EQ(manager_.Create(request).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(QueueApiTest, ManyAreMadeByOneCallAndEachIsJudgedAlone) {
+  manager_.AddNode("web1", v1::Node::APP, "192.0.2.11");
+  v1::CreateCommandsRequest request;
+  *request.add_requests() = BindRequest("203.0.113.10");
+  request.mutable_requests(0)->set_request_id("r1");
+  request.add_requests();  // no kind
+  *request.add_requests() = BindRequest("203.0.113.10");
+  request.mutable_requests(2)->set_request_id("r1");
+  *request.add_requests() = BindRequest("203.0.113.11");
+  request.mutable_requests(3)->set_request_id("r1");
+  *request.add_requests() = BindRequest("203.0.113.12");
+  request.mutable_requests(4)->set_validate_only(true);
+  *request.add_requests() = BindRequest("203.0.113.13");
+  v1::CreateCommandsResponse response;
+  {
+    Call call;
+    ASSERT_TRUE(manager_.commands().CreateCommands(&call, request, &response).ok());
+  }
+  ASSERT_EQ(response.outcomes_size(), 6);
+  const std::string id = response.outcomes(0).id();
+  EXPECT_FALSE(id.empty() || response.outcomes(0).repeated());
+  EXPECT_EQ(response.outcomes(1).reason(), v1::Reason::INVALID_ARGUMENT);
+  EXPECT_EQ(response.outcomes(2).id(), id);
+  EXPECT_TRUE(response.outcomes(2).repeated());
+  EXPECT_EQ(response.outcomes(3).reason(), v1::Reason::REQUEST_ID_REUSED);
+  EXPECT_EQ(response.outcomes(4).reason(), v1::Reason::INVALID_ARGUMENT);
+  manager_.Stop();
+  manager_.Start();
+  EXPECT_EQ(manager_.Get(id).resource_key(), "address/203.0.113.10");
+  EXPECT_EQ(manager_.Get(response.outcomes(5).id()).resource_key(), "address/203.0.113.13");
+  for (const int count : {0, 1001}) {
+    v1::CreateCommandsRequest wrong;
+    for (int i = 0; i < count; ++i) wrong.add_requests();
+    Call call;
+    EXPECT_EQ(FromGrpc(manager_.commands().CreateCommands(&call, wrong, &response)).code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
 TEST_F(QueueApiTest, ManyTasksAreRetriedSomeFirst) {
   const Joined web1 = manager_.Join("web1", v1::Node::APP, "192.0.2.11");
   TestAgent agent(manager_, web1);

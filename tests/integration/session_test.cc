@@ -185,6 +185,63 @@ TEST_F(SessionTest, OtherMessageBeforeHelloIsOutOfOrder) {
   EXPECT_EQ(agent.End().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(SessionTest, ABatchIsTheMessagesInIt) {
+  manager_.Bind("203.0.113.9");
+  TestAgent agent(manager_, web1_);
+  agent::v1::Hello hello = TestAgent::DefaultHello();
+  hello.set_batches(true);
+  EXPECT_TRUE(agent.Hello(hello).batches());
+  agent.Work();
+  agent.Work();
+  manager_.WaitForNode("web1", v1::Node::READY);
+  std::vector<std::string> ids;
+  agent::v1::AgentMessage batch;
+  for (int i = 10; i < 15; ++i) {
+    ids.push_back(manager_.Bind(absl::StrCat("203.0.113.", i)).id());
+    const agent::v1::Lease lease = agent.ReadAssign().lease();
+    *batch.mutable_batch()->add_messages()->mutable_accepted()->mutable_lease() = lease;
+    agent::v1::Result& result = *batch.mutable_batch()->add_messages()->mutable_result();
+    *result.mutable_lease() = lease;
+    result.add_steps()->set_name("the step");
+  }
+  agent.Write(batch);
+  size_t acknowledged = 0;
+  while (acknowledged < ids.size()) acknowledged += agent.ReadAck().size();
+  for (const std::string& id : ids) {
+    EXPECT_EQ(manager_.WaitUntilFinished(id).state(), v1::Command::SUCCEEDED);
+  }
+}
+
+TEST_F(SessionTest, NoBatchIsForAnAgentThatDoesNotTakeIt) {
+  TestAgent agent(manager_, web1_);
+  agent.Ready(manager_);
+  std::vector<std::thread> clients;
+  clients.reserve(8);
+  for (int i = 0; i < 8; ++i) {
+    clients.emplace_back([&, i] { manager_.Bind(absl::StrCat("203.0.113.", i)); });
+  }
+  for (std::thread& client : clients) client.join();
+  for (int i = 0; i < 8; ++i) agent.ReadAssign();
+  EXPECT_EQ(agent.batches(), 0);
+}
+
+TEST_F(SessionTest, BatchesAreNotNestedAndBringNoHello) {
+  agent::v1::AgentMessage nested;
+  *nested.mutable_batch()->add_messages()->mutable_batch()->add_messages()->mutable_heartbeat() =
+      agent::v1::Heartbeat();
+  agent::v1::AgentMessage hello;
+  *hello.mutable_batch()->add_messages()->mutable_hello() = TestAgent::DefaultHello();
+  for (const agent::v1::AgentMessage& message : {nested, hello}) {
+    TestAgent agent(manager_, web1_);
+    agent.Hello();
+    agent.Write(message);
+    EXPECT_EQ(agent.End().code(), absl::StatusCode::kInvalidArgument);
+  }
+  TestAgent first(manager_, web1_);
+  first.Write(hello);
+  EXPECT_EQ(first.End().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(SessionTest, EmptyMessageIsOutOfOrder) {
   TestAgent agent(manager_, web1_);
   agent.Hello();

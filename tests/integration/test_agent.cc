@@ -64,9 +64,21 @@ std::optional<ManagerMessage> TestAgent::ReadAny() {
     kept_.pop_front();
     return message;
   }
+  if (end_ || !ReadStream()) return std::nullopt;
+  return ReadAny();
+}
+
+bool TestAgent::ReadStream() {
   ManagerMessage message;
-  if (!end_ && stream_->Read(&message)) return message;
-  return std::nullopt;
+  if (!stream_->Read(&message)) return false;
+  if (!message.has_batch()) {
+    kept_.push_back(std::move(message));
+    return true;
+  }
+  ++batches_;
+  EXPECT_FALSE(message.batch().messages().empty());
+  for (const ManagerMessage& one : message.batch().messages()) kept_.push_back(one);
+  return true;
 }
 
 std::optional<ManagerMessage> TestAgent::Read() {
@@ -77,19 +89,16 @@ std::optional<ManagerMessage> TestAgent::Read() {
 }
 
 std::optional<ManagerMessage> TestAgent::ReadKind(ManagerMessage::MessageCase kind) {
-  const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const ManagerMessage& message) {
-    return message.message_case() == kind;
-  });
-  if (kept != kept_.end()) {
-    ManagerMessage message = *kept;
-    kept_.erase(kept);
-    return message;
-  }
-  ManagerMessage message;
-  while (stream_->Read(&message)) {
-    if (message.message_case() == kind) return message;
-    if (!message.has_heartbeat()) kept_.push_back(message);
-  }
+  do {
+    const auto kept = std::find_if(kept_.begin(), kept_.end(), [&](const ManagerMessage& message) {
+      return message.message_case() == kind;
+    });
+    if (kept != kept_.end()) {
+      ManagerMessage message = *kept;
+      kept_.erase(kept);
+      return message;
+    }
+  } while (ReadStream());
   ADD_FAILURE() << "the stream has ended: " << End();
   return std::nullopt;
 }

@@ -51,7 +51,12 @@ class TestAgent {
   // Reads until the stream ends; how it ended.
   absl::Status End();
 
+  // Messages that held several.
+  int batches() const { return batches_; }
+
  private:
+  // The next message of the stream, or the messages in it, into kept_. False: it has ended.
+  bool ReadStream();
   std::optional<agent::v1::ManagerMessage> ReadKind(agent::v1::ManagerMessage::MessageCase kind);
 
   std::shared_ptr<grpc::Channel> channel_;
@@ -61,6 +66,7 @@ class TestAgent {
       stream_;
   std::deque<agent::v1::ManagerMessage> kept_;
   std::optional<absl::Status> end_;
+  int batches_ = 0;
   std::string name_;
 };
 

@@ -201,6 +201,7 @@ int Main(int argc, char** argv) {
   run->add_option("--key-file", options.key_file)->required();
   run->add_option("--clients", options.submit.clients);
   run->add_option("--window", options.submit.window);
+  run->add_option("--batch", options.submit.batch);
   run->add_option("--payload", options.submit.payload);
   run->add_option("--rate", options.submit.rate);
   run->add_option("--max-unfinished", options.submit.max_unfinished);

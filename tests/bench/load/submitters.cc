@@ -39,7 +39,8 @@ Submitters::~Submitters() = default;
 bool Submitters::MaySubmit() const {
   if (options_.max_unfinished == 0) return true;
   const uint64_t each = options_.fan_out ? options_.nodes.size() : 1;
-  return (submitted_ + 1) * each <= finished_() + options_.max_unfinished;
+  return (submitted_ + static_cast<uint64_t>(options_.batch)) * each <=
+         finished_() + options_.max_unfinished;
 }
 
 void Submitters::Start() {
@@ -70,46 +71,77 @@ void Submitters::Pace() {
   }
 }
 
-void Submitters::Submit(Client& client) {
-  struct Call {
-    grpc::ClientContext context;
-    v1::CreateCommandRequest request;
-    v1::CreateCommandResponse response;
-  };
-  auto call = std::make_shared<Call>();
-  call->context.AddMetadata("authorization", absl::StrCat("Bearer ", options_.key));
-  call->context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-  if (!options_.fan_out) {
-    call->request.add_nodes(options_.nodes[next_node_++ % options_.nodes.size()]);
+v1::CreateCommandRequest Submitters::MakeRequest() {
+  v1::CreateCommandRequest request;
+  if (!options_.fan_out) request.add_nodes(options_.nodes[next_node_++ % options_.nodes.size()]);
+  request.mutable_spec()->mutable_ping()->set_payload(StampedPayload(options_.payload));
+  return request;
+}
+
+// What a call is made of; it lives until it is answered.
+template <typename Request, typename Response>
+struct Call {
+  explicit Call(const std::string& key) {
+    context.AddMetadata("authorization", absl::StrCat("Bearer ", key));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
   }
-  call->request.mutable_spec()->mutable_ping()->set_payload(StampedPayload(options_.payload));
-  ++submitted_;
-  ++under_way_;
+  grpc::ClientContext context;
+  Request request;
+  Response response;
   const int64_t start = Nanos();
+};
+
+void Submitters::Submit(Client& client) {
+  submitted_ += static_cast<uint64_t>(options_.batch);
+  ++under_way_;
+  if (options_.batch > 1) return SubmitBatch(client);
+  auto call =
+      std::make_shared<Call<v1::CreateCommandRequest, v1::CreateCommandResponse>>(options_.key);
+  call->request = MakeRequest();
   client.stub->async()->CreateCommand(
       &call->context, &call->request, &call->response,
-      [this, &client, call, start](const grpc::Status& status) {
-        if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
-          ++refused_;
-          --submitted_;
-        } else if (!status.ok()) {
-          const MutexLock lock(client.mutex);
-          client.error = status.error_message();
-        }
-        Answered(client, start, status.ok());
+      [this, &client, call](const grpc::Status& status) {
+        const bool refused = status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+        if (!status.ok() && !refused) Fail(client, status.error_message());
+        Answered(client, call->start, status.ok() ? 1 : 0, refused ? 1 : 0);
       });
 }
 
-void Submitters::Answered(Client& client, int64_t start, bool accepted) {
-  if (accepted) {
-    accepted_ += options_.fan_out ? options_.nodes.size() : 1;
-    if (recording) {
-      const MutexLock lock(client.mutex);
-      client.latencies.Add(Nanos() - start);
-    }
+void Submitters::SubmitBatch(Client& client) {
+  auto call =
+      std::make_shared<Call<v1::CreateCommandsRequest, v1::CreateCommandsResponse>>(options_.key);
+  for (int i = 0; i < options_.batch; ++i) *call->request.add_requests() = MakeRequest();
+  client.stub->async()->CreateCommands(
+      &call->context, &call->request, &call->response,
+      [this, &client, call](const grpc::Status& status) {
+        if (!status.ok()) Fail(client, status.error_message());
+        uint64_t accepted = 0, refused = 0;
+        for (const auto& outcome : call->response.outcomes()) {
+          accepted += outcome.id().empty() ? 0 : 1;
+          refused += outcome.reason() == v1::Reason::QUEUE_FULL ? 1 : 0;
+          if (outcome.id().empty() && outcome.reason() != v1::Reason::QUEUE_FULL) {
+            Fail(client, outcome.message());
+          }
+        }
+        Answered(client, call->start, accepted, refused);
+      });
+}
+
+void Submitters::Fail(Client& client, const std::string& why) {
+  const MutexLock lock(client.mutex);
+  client.error = why;
+}
+
+void Submitters::Answered(Client& client, int64_t start, uint64_t accepted, uint64_t refused) {
+  refused_ += refused;
+  submitted_ -= static_cast<uint64_t>(options_.batch) - accepted;
+  accepted_ += accepted * (options_.fan_out ? options_.nodes.size() : 1);
+  if (accepted > 0 && recording) {
+    const MutexLock lock(client.mutex);
+    client.latencies.Add(Nanos() - start);
   }
   if (!stopping_ && options_.rate == 0) {
-    if (accepted && MaySubmit()) {
+    if (accepted > 0 && MaySubmit()) {
       Submit(client);
     } else {
       ++client.waiting;

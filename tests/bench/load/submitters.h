@@ -1,11 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "hostq/v1/command_service.pb.h"
 #include "measure.h"
 
 namespace hostq::bench {
@@ -20,6 +22,7 @@ class Submitters {
     std::vector<std::string> nodes;
     int clients = 64;
     int window = 1;  // calls under way of each
+    int batch = 1;   // commands of one call: of CreateCommand, or CreateCommands
     size_t payload = 500;
     // Commands a second of all together; 0: each call follows the answer to the one before.
     double rate = 0;
@@ -46,8 +49,11 @@ class Submitters {
 
  private:
   struct Client;
+  v1::CreateCommandRequest MakeRequest();
   void Submit(Client& client);
-  void Answered(Client& client, int64_t start, bool accepted);
+  void SubmitBatch(Client& client);
+  void Answered(Client& client, int64_t start, uint64_t accepted, uint64_t refused);
+  static void Fail(Client& client, const std::string& why);
   bool MaySubmit() const;
   void Pace();
 

@@ -158,6 +158,20 @@ def follows_size():
     terminal.close()
 
 
+def keeps_the_last_letter():
+    """What is erased to the right of a line as wide as the screen is its own last letter, if it is erased afterwards."""
+    terminal = opened(["top"], columns=40)
+    place = terminal.until(b"\x1b[H")
+    terminal.until(b"\x1b[J", place)
+    end = terminal.until(b"\x1b[H", place)
+    for line in terminal.seen[place:end - len(b"\x1b[H")].split(b"\r\n"):
+        check(line.startswith((b"\x1b[K", b"\x1b[J")), f"not erased before it is written: {line!r}")
+        check(len(re.findall(rb"\x1b\[[KJ]", line)) == 1, f"erased afterwards: {line!r}")
+    terminal.type(b"q")
+    terminal.end()
+    terminal.close()
+
+
 def redraws_by_itself():
     terminal = opened(["top"])
     place = len(terminal.seen)
@@ -206,7 +220,7 @@ def errors_come_after_the_screen():
 
 
 TESTS = [q_quits, control_c_quits, lambda: killed(signal.SIGTERM), lambda: killed(signal.SIGHUP), follows_size,
-         redraws_by_itself, stops_and_goes_on, watch_is_live, errors_come_after_the_screen]
+         keeps_the_last_letter, redraws_by_itself, stops_and_goes_on, watch_is_live, errors_come_after_the_screen]
 
 
 def main():

@@ -27,7 +27,8 @@ TEST(PeerAddressAndPort, IsWhatTheAcceptorKnowsAConnectionBy) {
   EXPECT_EQ(PeerAddressAndPort("ipv6:%5B2001:db8::1%5D:4711"), "[2001:db8::1]:4711");
   EXPECT_EQ(PeerAddressAndPort("ipv6:%5Bfe80::1%252%5D:4711"), "[fe80::1]:4711");
   EXPECT_EQ(PeerAddressAndPort("ipv6:[fe80::1%eth0]:4711"), "[fe80::1]:4711");
-  for (const char* other : {"", "unix:", "fd:17", "unix:/run/hostq/manager.sock", "ipv5:x"}) {
+  EXPECT_EQ(PeerAddressAndPort("fd:17"), "fd:17");
+  for (const char* other : {"", "unix:", "unix:/run/hostq/manager.sock", "ipv5:x"}) {
     EXPECT_EQ(PeerAddressAndPort(other), "") << other;
   }
 }

@@ -133,7 +133,7 @@ TEST_F(ClusterPlanTest, PingsAreNotKeptInOrderAndWaitForNoPreflight) {
   EXPECT_FALSE(first->needs_ready);
   EXPECT_EQ(Work("ping { payload: 'abc' }").ping().payload(), "abc");
   v1::CommandSpec large;
-  large.mutable_ping()->set_payload(std::string((1 << 20) + 1, 'x'));
+  large.mutable_ping()->set_payload(std::string((128 << 10) + 1, 'x'));
   EXPECT_EQ(CodeOf(Plan(large).status()), "INVALID_ARGUMENT INVALID_ARGUMENT");
 }
 

@@ -109,6 +109,11 @@ TEST(ClusterKeysTest, OneCertificateOfAnAdministrator) {
   }
   EXPECT_EQ(ReasonOf(cluster->RevokeAdministrator("bob", "", "root", kNow).status()),
             Reason::kUnknownAdministrator);
+  for (const char* name : {"manager", "root", "unknown", "various"}) {
+    EXPECT_EQ(cluster->CheckNewAdministrator(name, false, kNow).code(),
+              absl::StatusCode::kInvalidArgument)
+        << name;
+  }
   EXPECT_EQ(cluster->CheckNewAdministrator("a/b", false, kNow).code(),
             absl::StatusCode::kInvalidArgument);
 }
