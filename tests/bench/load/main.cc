@@ -19,6 +19,7 @@
 #include "hostq/v1/node_service.grpc.pb.h"
 #include "measure.h"
 #include "pki.h"
+#include "round_trip.h"
 #include "submitters.h"
 
 namespace hostq::bench {
@@ -29,6 +30,8 @@ constexpr char kHelp[] =
     "  certificates   makes an authority and the manager's certificate\n"
     "  nodes          adds the nodes to a running manager, by its socket\n"
     "  anchor         how fast the disk makes 4 KiB durable\n"
+    "  round-trips    how fast the network answers, over mutual TLS\n"
+    "  bare-connections  how long connections take that do nothing else\n"
     "  run            agents, and clients that submit pings, for some seconds\n"
     "  idle           agents that wait for nothing\n";
 
@@ -183,9 +186,14 @@ int Main(int argc, char** argv) {
   CLI::App* nodes = app.add_subcommand("nodes", "");
   nodes->add_option("--socket", options.socket)->required();
   nodes->add_option("--nodes", options.nodes);
+  CLI::App* trips = app.add_subcommand("round-trips", "");
+  double rate = 100;
+  trips->add_option("--rate", rate);
+  CLI::App* bare = app.add_subcommand("bare-connections", "");
+  bare->add_option("--nodes", options.nodes);
   CLI::App* run = app.add_subcommand("run", "");
   CLI::App* idle = app.add_subcommand("idle", "");
-  for (CLI::App* command : {certificates, anchor, run, idle}) {
+  for (CLI::App* command : {certificates, anchor, trips, bare, run, idle}) {
     command->add_option("--directory", options.directory)->required();
     command->add_option("--seconds", options.seconds);
   }
@@ -216,6 +224,18 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (nodes->parsed()) return AddNodes(options);
+  if (trips->parsed()) {
+    const Latencies all =
+        MeasureRoundTrips(options.directory, rate, absl::Seconds(options.seconds));
+    std::cout << absl::StrFormat("{\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", all.Quantile(0.5),
+                                 all.Quantile(0.99));
+    return 0;
+  }
+  if (bare->parsed()) {
+    std::cout << absl::StrFormat("{\"seconds\":%.3f}\n",
+                                 MeasureBareConnections(options.directory, options.nodes, 32));
+    return 0;
+  }
   if (anchor->parsed()) {
     const Anchor measured = MeasureAnchor(options.directory, absl::Seconds(options.seconds));
     std::cout << absl::StrFormat("{\"per_second\":%.1f,\"p50_ms\":%.3f}\n", measured.per_second,
