@@ -54,8 +54,9 @@ std::string Printable(absl::string_view text, size_t limit) {
   const auto continues = [&] { return (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80; };
   for (int i = 0; i < 3 && end > 0 && end < text.size() && continues(); ++i) --end;
   std::string out(text.substr(0, end));
+  const bool readable = IsUtf8(out);
   for (char& c : out) {
-    if (absl::ascii_iscntrl(c)) c = '?';
+    if (absl::ascii_iscntrl(c) || (!readable && !absl::ascii_isascii(c))) c = '?';
   }
   if (text.size() > limit) out += "...";
   return out;

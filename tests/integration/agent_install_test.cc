@@ -139,7 +139,7 @@ TEST_F(AgentInstallTest, AJoinForAnotherNodeLeavesThisOneAlone) {
               HasSubstr("this machine is node web1, and the line is for web2"));
   EXPECT_EQ(KeyHash(), key);
   ExpectWorks();
-  EXPECT_EQ(node_.agent().End(SIGTERM), 0);
+  EXPECT_EQ(node_.agent().End(SIGTERM), 0) << node_.agent().err();
   named.emplace_back("--replace");
   EXPECT_EQ(JoinSoon(node_.agent(), named), 0) << node_.agent().err();
   EXPECT_EQ(node_.Identity().name, "web2");

@@ -69,7 +69,7 @@ TEST_F(AgentRenewalTest, RenewsAtHalfOfLifeAndTheOldCertificateIsAnAlarm) {
   EXPECT_TRUE(Eventually([&] { return !AlarmsOf(manager_).empty(); }));
   EXPECT_THAT(AlarmsOf(manager_), ElementsAre("node/web1 CERTIFICATE_SUPERSEDED"));
   EXPECT_TRUE(Connected(manager_, "web1")) << "the node itself is not disturbed";
-  EXPECT_EQ(node_.agent().End(SIGTERM), 0);
+  EXPECT_EQ(node_.agent().End(SIGTERM), 0) << node_.agent().err();
   EXPECT_FALSE(std::filesystem::exists(node_.path("identity.next")));
 }
 

@@ -62,7 +62,7 @@ TEST_F(AgentRotationTest, ABannedAgentWaitsAndComesBack) {
   EXPECT_THAT(node_.agent().err(), HasSubstr("hostq node unban"));
   EXPECT_TRUE(node_.agent().running());
   // Not even a new process gets in.
-  EXPECT_EQ(node_.agent().End(SIGTERM), 0);
+  EXPECT_EQ(node_.agent().End(SIGTERM), 0) << node_.agent().err();
   node_.Start();
   ASSERT_TRUE(Eventually([&] {
     return node_.agent().err().find("NODE_BANNED") != std::string::npos;
@@ -70,7 +70,7 @@ TEST_F(AgentRotationTest, ABannedAgentWaitsAndComesBack) {
   EXPECT_EQ(manager_.GetNode("web1").state(), v1::Node::BANNED);
   EXPECT_EQ(ReasonOf(RefusalOf(manager_, node_.Identity())), Reason::kNodeBanned);
   EXPECT_EQ(Unban().state(), v1::Node::OFFLINE);
-  EXPECT_EQ(node_.agent().End(SIGTERM), 0);
+  EXPECT_EQ(node_.agent().End(SIGTERM), 0) << node_.agent().err();
   node_.Start();
   EXPECT_TRUE(Connected(manager_, "web1")) << node_.agent().err();
 }
@@ -101,7 +101,7 @@ TEST_F(AgentRotationTest, AnIdentityOfAnotherClusterIsNotOverwritten) {
   EXPECT_EQ(node_.Serial(), serial);
   EXPECT_THAT(TrustedPins(), ElementsAre(other.server().ca_pin()));
   EXPECT_THAT(node_.agent().err(), HasSubstr("has joined another cluster"));
-  EXPECT_EQ(node_.agent().End(SIGTERM), 0);
+  EXPECT_EQ(node_.agent().End(SIGTERM), 0) << node_.agent().err();
   node_.Start();
   EXPECT_TRUE(Connected(other, "web7")) << node_.agent().err();
 }
@@ -126,7 +126,7 @@ TEST_F(AgentRotationTest, FollowsARotationByItself) {
   EXPECT_THAT(TrustedPins(), ElementsAre(manager_.server().ca_pin()));
   // Everybody begins anew, with what is on the disks.
   EXPECT_TRUE(node_.agent().running());
-  EXPECT_EQ(node_.agent().End(SIGTERM), 0);
+  EXPECT_EQ(node_.agent().End(SIGTERM), 0) << node_.agent().err();
   manager_.Stop();
   manager_.Start();
   node_.Start();

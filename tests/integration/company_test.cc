@@ -308,13 +308,13 @@ TEST_F(OutsideTest, AnEarlierIncarnationIsRefused) {
   ASSERT_EQ(Join("hostq://node/web1/1"), 0) << node_.agent().err();
   node_.Start();
   ASSERT_TRUE(Connected("web1")) << node_.agent().err();
-  EXPECT_EQ(node_.agent().End(SIGTERM), 0);
+  EXPECT_EQ(node_.agent().End(SIGTERM), 0) << node_.agent().err();
   const auto rejoin = manager_.Json<v1::CreateNodeResponse>("node rejoin web1");
   EXPECT_EQ(rejoin.certificate_uri(), "hostq://node/web1/2");
   ASSERT_EQ(Join(rejoin.certificate_uri()), 0) << node_.agent().err();
   node_.Start();
   EXPECT_TRUE(Eventually([&] { return Serial() == node_.Serial(); })) << node_.agent().err();
-  EXPECT_EQ(node_.agent().End(SIGTERM), 0);
+  EXPECT_EQ(node_.agent().End(SIGTERM), 0) << node_.agent().err();
   ASSERT_EQ(Join("hostq://node/web1/1"), 0) << node_.agent().err();
   node_.Start();
   EXPECT_TRUE(Eventually([&] {

@@ -50,6 +50,11 @@ TEST(PrintableTest, NeutralizesControlCharactersAndCuts) {
   EXPECT_EQ(Printable("\x80\x80\x80\x80\x80\x80", 5), "\x80\x80...") << "not text at all";
 }
 
+TEST(PrintableTest, MakesUtf8OfAnything) {
+  EXPECT_EQ(Printable("a\xff\xc3\xa4"), "a???");
+  EXPECT_EQ(Printable("\xc3\xa4"), "\xc3\xa4");
+}
+
 TEST(TextTest, EditDistanceCountsLetters) {
   EXPECT_EQ(EditDistance("", ""), 0u);
   EXPECT_EQ(EditDistance("", "abc"), 3u);
