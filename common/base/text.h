@@ -20,10 +20,8 @@ std::string FormatSize(int64_t bytes);
 // "3s", "2m05s", "4h20m", "3d4h": for people.
 std::string FormatAge(absl::Duration age);
 
-// For messages shown to people and written to logs, in UTF-8: control characters become '?', as
-// does all that is not ASCII in what is not UTF-8, and what is longer than `limit` bytes is cut
-// with
-// "...", not within a character.
+// UTF-8 for people and logs: control characters, and what is not UTF-8, become '?', and what is
+// longer than `limit` bytes is cut with "...", not within a character.
 std::string Printable(absl::string_view text, size_t limit = 200);
 
 // Whether protobuf's strings can carry it, and SQLite's text: UTF-8 as in RFC 3629, section 4.
