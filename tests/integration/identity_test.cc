@@ -195,6 +195,18 @@ int SetLeases(Message& message, const agent::v1::Lease& lease) {
     return 1;
   }
   int set = 0;
+  if (message.GetDescriptor() == agent::v1::AgentBatch::descriptor()) {
+    // One of each that may be in it.
+    auto& batch = static_cast<agent::v1::AgentBatch&>(message);
+    const auto* messages = agent::v1::AgentMessage::descriptor()->FindOneofByName("message");
+    for (int i = 0; i < messages->field_count(); ++i) {
+      const FieldDescriptor* field = messages->field(i);
+      if (field->name() == "batch" || field->name() == "hello") continue;
+      agent::v1::AgentMessage& one = *batch.add_messages();
+      set += SetLeases(*one.GetReflection()->MutableMessage(&one, field), lease);
+    }
+    return set;
+  }
   const auto& reflection = *message.GetReflection();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);

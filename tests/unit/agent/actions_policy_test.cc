@@ -90,12 +90,12 @@ class PlanTest : public ActionTest {
 
 TEST_F(PlanTest, UnknownAndMissingKinds) {
   EXPECT_EQ(ReasonOf(PlanSteps({}, kApp, {}).status()), Reason::kUnsupportedKind);
-  EXPECT_EQ(SupportedKinds().size(), 17U);
+  EXPECT_EQ(SupportedKinds().size(), 18U);
   EXPECT_TRUE(std::is_sorted(SupportedKinds().begin(), SupportedKinds().end()));
   for (const std::string& kind : SupportedKinds()) {
     EXPECT_NE(v1::Work::descriptor()->FindFieldByName(kind), nullptr) << kind;
   }
-  EXPECT_EQ(v1::Work::descriptor()->FindOneofByName("kind")->field_count(), 17);
+  EXPECT_EQ(v1::Work::descriptor()->FindOneofByName("kind")->field_count(), 18);
 }
 
 TEST_F(PlanTest, EveryFieldOfAnAccountIsChecked) {

@@ -47,7 +47,7 @@ TEST(PrintableTest, NeutralizesControlCharactersAndCuts) {
   EXPECT_EQ(Printable("ab\u00e9", 3), "ab...") << "half a character is none";
   EXPECT_EQ(Printable("ab\u00e9", 4), "ab\u00e9");
   EXPECT_EQ(Printable("\U0001f980\U0001f980", 7), "\U0001f980...");
-  EXPECT_EQ(Printable("\x80\x80\x80\x80\x80\x80", 5), "\x80\x80...") << "not text at all";
+  EXPECT_EQ(Printable("\x80\x80\x80\x80\x80\x80", 5), "??...") << "not text at all";
 }
 
 TEST(PrintableTest, MakesUtf8OfAnything) {
