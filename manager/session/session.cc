@@ -109,22 +109,20 @@ void Session::Flush() {
 }
 
 void Session::TakeNext() {
-  size_t bytes = 0;
-  const auto take = [&] {
-    agent::v1::ManagerMessage message = std::move(outgoing_.front());
-    outgoing_.pop_front();
-    bytes += message.ByteSizeLong();
-    outgoing_bytes_ -= message.ByteSizeLong() + kMessageOverhead;
-    return message;
-  };
-  writing_ = take();
-  if (!batches_ || writing_.has_welcome() || outgoing_.empty()) return;
   agent::v1::ManagerMessage batch;
-  *batch.mutable_batch()->add_messages() = std::move(writing_);
-  while (!outgoing_.empty() && bytes + outgoing_.front().ByteSizeLong() <= kMaxBatchBytes) {
-    *batch.mutable_batch()->add_messages() = take();
+  auto& taken = *batch.mutable_batch()->mutable_messages();
+  size_t bytes = 0;
+  while (!outgoing_.empty()) {
+    const bool alone = !batches_ || outgoing_.front().has_welcome();
+    const size_t size = outgoing_.front().ByteSizeLong();
+    if (!taken.empty() && (alone || bytes + size > kMaxBatchBytes)) break;
+    bytes += size;
+    outgoing_bytes_ -= size + kMessageOverhead;
+    *taken.Add() = std::move(outgoing_.front());
+    outgoing_.pop_front();
+    if (alone) break;
   }
-  writing_ = std::move(batch);
+  writing_ = taken.size() == 1 ? std::move(taken[0]) : std::move(batch);
 }
 
 void Session::Push(agent::v1::ManagerMessage message) {
