@@ -116,14 +116,14 @@ class Rabbit(Peer):
         return self.as_user("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
     def environment(self):
-        return dict(os.environ, ERL_EPMD_ADDRESS="127.0.0.1", ERL_EPMD_PORT=str(free_port()), HOME=self.dir,
+        self.epmd_port = str(free_port())
+        return dict(os.environ, ERL_EPMD_ADDRESS="127.0.0.1", ERL_EPMD_PORT=self.epmd_port, HOME=self.dir,
                     RABBITMQ_NODENAME="bench@localhost", RABBITMQ_MNESIA_BASE=self.dir, RABBITMQ_LOG_BASE=self.dir,
                     RABBITMQ_CONFIG_FILE=f"{self.dir}/rabbitmq.conf", RABBITMQ_ENABLED_PLUGINS_FILE=f"{self.dir}/plugins",
                     RABBITMQ_DIST_PORT=str(free_port()), RABBITMQ_PID_FILE=f"{self.dir}/pid",
                     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}")
 
     def stop(self):
-        # Its epmd stays otherwise.
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
             try:
@@ -131,3 +131,5 @@ class Rabbit(Peer):
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
+        # A process of its own, which stays otherwise.
+        subprocess.run(["epmd", "-port", self.epmd_port, "-kill"], capture_output=True)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/bench/run.sh [--quick] [GOAL...]: what hostq does in a second, measured beside the durable queues and
-# tools that others use, on this machine, in turn: goals 1 to 7 (docs/performance.md), or those named. Installs
+# tools that others use, on this machine, in turn: goals 1 to 5 (docs/performance.md), or those named. Installs
 # the others from Debian's packages, builds what is shipped and what measures it, and writes to build/bench.
 #
 #   1  the whole life of a task, one call at a time, against PostgreSQL, RabbitMQ, Redis
@@ -8,10 +8,8 @@
 #   3  one command to 200 nodes
 #   4  how soon a step starts, against the disk and the network; syncs a command
 #   5  agents that wait: memory, processor, and how soon they are back after a restart
-#   6  ten million finished commands, and a hundred thousand that are not
-#   7  the agent: memory, what a step costs, an account, ten hosts against Ansible
 #
-# --quick: a few rounds of a few seconds, within five minutes. Only ratios of one run mean something: each
+# --quick: a few rounds of a few seconds. Only ratios of one run mean something: each
 # measurement is repeated in turn with the others (A B A B), and the median and the extremes are shown.
 # Ends with a line a goal and "N passed, N failed" over what each goal must reach.
 set -u
