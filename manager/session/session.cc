@@ -19,9 +19,9 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
+constexpr int kRefusalLinesPerSecond = 10;
 // After this much read, the session waits until the engine has taken it: an agent cannot fill the
 // engine's mailbox.
-constexpr int kRefusalLinesPerSecond = 10;
 constexpr int kFenceMessages = 256;
 constexpr size_t kFenceBytes = 2 << 20;
 
